@@ -1,0 +1,321 @@
+/* Container engines behind one ops struct.
+ *
+ * Engines: docker (Podman speaks the same API), sandbox (bubblewrap, no daemon); later swarm, kubernetes, control plane and the
+ * fault engine that wraps any of them. Only the reconciler and what it lends (files, terminal, logs) call an engine.
+ *
+ * Rules for every implementation:
+ *   - a call has its own deadline (table below) and takes no lock across I/O
+ *   - a time-out or a broken connection is ERROR_OUTCOME_UNKNOWN when the call may have had an effect, else
+ *     ERROR_UNAVAILABLE; the caller looks before it acts
+ *   - only a well-formed "not there" of the engine itself is ERROR_NOT_FOUND
+ *   - engine text goes to the log and into faults, never into an outcome's sentence
+ *   - every object carries labels of ours; `ref` is a container id or name
+ * Deadlines: ping 2 s, inspect/list 10 s, create 30 s, start 60 s, remove 60 s, archive 60 s, pull idle 60 s and 15 min in all.
+ * Thread: any, several at once. Source: spec 02, sections 8 and 17.3 G; ARCHITECTURE D7, D22, D23. */
+#pragma once
+
+#include "base/errors.h"
+#include "base/sync.h"
+
+typedef struct _Engine Engine;
+
+/* ---- Ownership ---- */
+
+#define ENGINE_LABEL_INSTALLATION "workspaced.installation"
+#define ENGINE_LABEL_WORKSPACE    "workspaced.workspace"
+#define ENGINE_LABEL_KIND         "workspaced.kind"
+#define ENGINE_LABEL_GENERATION   "workspaced.generation"
+
+#define ENGINE_KIND_WORKSPACE        "workspace"
+#define ENGINE_KIND_HELPER           "helper"
+#define ENGINE_KIND_VOLUME_CONFIGS   "volume-configs"
+#define ENGINE_KIND_VOLUME_SESSIONS  "volume-sessions"
+#define ENGINE_KIND_VOLUME_WORKSPACE "volume-workspace"
+#define ENGINE_KIND_NETWORK          "network"
+
+/* What decides that an object is ours. A NULL text is "no such label"; generation 0 is "no such label". */
+typedef struct {
+    char *installation; /* installation id */
+    char *workspace;    /* full workspace id */
+    char *kind;
+    gint64 generation;
+} EngineLabels;
+void engine_labels_clear(EngineLabels *labels);
+void engine_labels_copy(EngineLabels *to, const EngineLabels *from); /* `to` is uninitialised */
+
+/* ---- Values ---- */
+
+typedef struct {
+    char *id;      /* the daemon's own id: changes when the daemon is another one (spec 02, L41) */
+    char *name;    /* "Docker Engine 20.10.24", for people */
+    char *version; /* API version spoken, e.g. "1.41" */
+    gint64 cpus;
+    gint64 memory_bytes;
+    gboolean limits_memory, limits_cpu, limits_pids; /* whether caps are really enforced (D19) */
+} EngineInfo;
+void engine_info_free(EngineInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EngineInfo, engine_info_free)
+
+typedef enum { ENGINE_MOUNT_VOLUME, ENGINE_MOUNT_BIND, ENGINE_MOUNT_TMPFS } EngineMountType;
+typedef struct {
+    EngineMountType type;
+    const char *source; /* volume name or absolute host path; NULL for tmpfs */
+    const char *target; /* absolute path inside */
+    gboolean read_only;
+    gint64 size_bytes; /* tmpfs only */
+} EngineMount;
+
+/* Everything a container is made from. Borrowed for the call. */
+typedef struct {
+    const char *name;
+    const char *image;
+    const char *hostname;           /* NULL: the engine's default */
+    const char *const *environment; /* "KEY=value", NULL-terminated, each key once */
+    const char *const *entrypoint;  /* NULL-terminated; NULL: the image's own */
+    const char *const *command;     /* NULL-terminated; NULL: the image's own */
+    const char *user;               /* NULL: the image's own */
+    const char *network;            /* NULL: the engine's default */
+    const char *network_alias;      /* NULL: none */
+    const EngineMount *mounts;
+    guint mount_count;
+    guint16 port; /* the container port that must be reachable from the server; 0: none */
+    gboolean read_only_root;
+    gboolean privileged;
+    gboolean host_pid;
+    gboolean host_network;
+    gboolean keep_capabilities; /* FALSE: drop all but the few that entry points need (spec 02, 8.9) */
+    gint64 memory_bytes;        /* 0: no cap; swap is capped to the same */
+    gint64 nano_cpus;           /* 0: no cap */
+    gint64 pids_limit;          /* 0: no cap */
+    EngineLabels labels;        /* borrowed texts */
+} ContainerSpec;
+
+typedef enum {
+    CONTAINER_CREATED,
+    CONTAINER_RUNNING,
+    CONTAINER_PAUSED,
+    CONTAINER_RESTARTING,
+    CONTAINER_REMOVING,
+    CONTAINER_EXITED,
+    CONTAINER_DEAD,
+} ContainerState;
+
+typedef struct {
+    char *id;
+    char *name;
+    char *image;
+    char *image_digest; /* id of the image it was made from; NULL when unknown */
+    ContainerState state;
+    gboolean ever_started;
+    gint64 exit_code;   /* of the last run */
+    gboolean out_of_memory;
+    char *failure;      /* the engine's own sentence on why it did not run; NULL */
+    char *address;      /* "127.0.0.1:49153": where the server reaches `port`; or "unix:/path"; NULL when not running */
+    gint64 created_at_us, started_at_us, finished_at_us; /* 0: never; list may leave the last two 0 */
+    gint64 restart_count;
+    EngineLabels labels;
+} ContainerInfo;
+void container_info_free(ContainerInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ContainerInfo, container_info_free)
+
+typedef struct {
+    char *name;
+    gint64 created_at_us;
+    EngineLabels labels;
+} VolumeInfo;
+void volume_info_free(VolumeInfo *info);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VolumeInfo, volume_info_free)
+
+typedef struct {
+    gint64 memory_bytes, memory_limit_bytes;
+    gint64 cpu_total_ns; /* since the start */
+    gint64 pids;
+} EngineStats;
+
+typedef enum {
+    ENGINE_EVENT_CREATE,
+    ENGINE_EVENT_START,
+    ENGINE_EVENT_DIE,     /* exit_code is set */
+    ENGINE_EVENT_DESTROY,
+    ENGINE_EVENT_OTHER,
+    ENGINE_EVENT_CONNECTED, /* the stream is up: what happened before may have been missed; labels are empty */
+} EngineEventType;
+typedef struct {
+    EngineEventType type;
+    const char *container_id; /* borrowed; "" for CONNECTED */
+    EngineLabels labels;      /* borrowed */
+    gint64 exit_code;
+    gint64 time_us;
+} EngineEvent;
+typedef void (*EngineEventFunction)(const EngineEvent *event, void *data);
+typedef void (*EngineBytesFunction)(const char *bytes, gsize length, void *data);
+
+/* A program run inside a container. Borrowed for the call. */
+typedef struct {
+    const char *const *argv; /* NULL-terminated */
+    const char *user;        /* NULL: the container's own */
+    const char *working_dir; /* NULL: the container's own */
+    GBytes *input;           /* NULL: none */
+    gsize max_output_bytes;  /* per stream; more is cut and said in `truncated` */
+    guint timeout_ms;
+} ExecSpec;
+typedef struct {
+    gint64 exit_code;
+    GString *output, *errors;
+    gboolean truncated;
+} ExecResult;
+void exec_result_free(ExecResult *result);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(ExecResult, exec_result_free)
+
+/* An interactive program (a terminal). `fd` carries raw bytes both ways and belongs to the session. */
+typedef struct _EngineSession EngineSession;
+typedef struct {
+    const char *const *argv;
+    const char *user;
+    guint16 columns, rows;
+} AttachSpec;
+
+/* ---- The operations ---- */
+
+typedef struct {
+    const char *name; /* "docker", "sandbox" */
+
+    /* Required. Is it there? ERROR_UNAVAILABLE. */
+    gboolean (*ping)(Engine *self, GError **error);
+    /* Required. */
+    gboolean (*info)(Engine *self, EngineInfo **info, GError **error);
+
+    /* Required. All containers, in any state, that carry the installation label `installation`. The list is complete or the
+     * call fails. `containers` is a GPtrArray of ContainerInfo with a free function; address only in inspect. */
+    gboolean (*list)(Engine *self, const char *installation, GPtrArray **containers, GError **error);
+    /* Required. ERROR_NOT_FOUND: verified absent. */
+    gboolean (*inspect)(Engine *self, const char *ref, ContainerInfo **info, GError **error);
+    /* Required. Creates, does not start. ERROR_CONFLICT: the name is taken. ERROR_NOT_FOUND: no such image. ERROR_INVALID: the
+     * engine refuses the spec (limits, missing bind source); the sentence is ours and may be shown. */
+    gboolean (*create)(Engine *self, const ContainerSpec *spec, char **id, GError **error);
+    /* Required. Already running is success. ERROR_NOT_FOUND; ERROR_INVALID: cannot be started (missing command, port taken): the
+     * sentence may be shown. */
+    gboolean (*start)(Engine *self, const char *ref, GError **error);
+    /* Required. Ends it for good (no restart by the engine): SIGTERM, after `grace_seconds` SIGKILL. Already stopped, or gone, is
+     * success. */
+    gboolean (*stop)(Engine *self, const char *ref, guint grace_seconds, GError **error);
+    /* Required. By force, anonymous volumes too. Returns when it is verified gone; already gone is success. */
+    gboolean (*remove)(Engine *self, const char *ref, GError **error);
+    /* Optional (NULL: cannot freeze). Halts and continues all processes; already so is success. ERROR_NOT_FOUND. */
+    gboolean (*freeze)(Engine *self, const char *ref, GError **error);
+    gboolean (*thaw)(Engine *self, const char *ref, GError **error);
+
+    /* Required. Makes it if absent. `existing` (never NULL) gets the labels the volume really has: not ours means a foreign volume of
+     * that name, and the caller must not use it. */
+    gboolean (*volume_create)(Engine *self, const char *name, const EngineLabels *labels,
+                              EngineLabels *existing, GError **error);
+    gboolean (*volume_list)(Engine *self, const char *installation, GPtrArray **volumes,
+                            GError **error); /* Required; GPtrArray of VolumeInfo */
+    /* Required. Already gone is success. ERROR_CONFLICT: in use. */
+    gboolean (*volume_remove)(Engine *self, const char *name, GError **error);
+    /* Required (may do nothing). Makes the network if absent; never touches one that is there. */
+    gboolean (*network_ensure)(Engine *self, const char *name, const EngineLabels *labels,
+                               GError **error);
+
+    /* Required. Runs to its end. ERROR_NOT_FOUND, ERROR_CONFLICT: not running. ERROR_OUTCOME_UNKNOWN: over its time; it was killed. */
+    gboolean (*exec)(Engine *self, const char *ref, const ExecSpec *spec, ExecResult **result,
+                     GError **error);
+    /* Required. Starts a program on a terminal of its own. */
+    gboolean (*attach)(Engine *self, const char *ref, const AttachSpec *spec,
+                       EngineSession **session, GError **error);
+    int (*session_fd)(EngineSession *session);
+    gboolean (*session_resize)(EngineSession *session, guint16 columns, guint16 rows, GError **error);
+    void (*session_free)(EngineSession *session); /* ends the program, too */
+
+    /* Required. Unpacks a tar below `path` (absolute) of a container in any state, created ones included. */
+    gboolean (*copy_in)(Engine *self, const char *ref, const char *path, GBytes *tar,
+                        GError **error);
+    /* Required. A tar of `path`. ERROR_NOT_FOUND: container or path. ERROR_TOO_LARGE: over `max_bytes`. */
+    gboolean (*copy_out)(Engine *self, const char *ref, const char *path, gsize max_bytes,
+                         GBytes **tar, GError **error);
+    /* Required. Both output streams, in order, oldest first, the last `lines` lines (0: all), at most `max_bytes` from the end. */
+    gboolean (*logs)(Engine *self, const char *ref, guint lines, gsize max_bytes, GBytes **text,
+                     GError **error);
+    /* Required. The last `lines` lines, then what comes, until the container ends or `cancel` fires. */
+    gboolean (*logs_follow)(Engine *self, const char *ref, guint lines, Cancel *cancel,
+                            EngineBytesFunction function, void *data, GError **error);
+    /* Required. ERROR_NOT_FOUND, ERROR_CONFLICT: not running. */
+    gboolean (*stats)(Engine *self, const char *ref, EngineStats *stats, GError **error);
+    /* Required. Reports events of our containers since `since_us` (0: from now) until `cancel` fires (TRUE) or the stream breaks
+     * (FALSE). Runs in the engine's own thread. The first event reported is CONNECTED. */
+    gboolean (*events)(Engine *self, const char *installation, gint64 since_us, Cancel *cancel,
+                       EngineEventFunction function, void *data, GError **error);
+
+    /* Required. ERROR_NOT_FOUND when it is not there locally. `digest` (may be NULL) gets the image's id. */
+    gboolean (*image_inspect)(Engine *self, const char *image, char **digest, GError **error);
+    /* Required. Makes image `image` from a tar of a root file system. */
+    gboolean (*image_import)(Engine *self, const char *image, GBytes *tar, GError **error);
+    /* Required. `progress` (may be NULL) gets lines for people. ERROR_NOT_FOUND: no such image at its registry; ERROR_FORBIDDEN. */
+    gboolean (*image_pull)(Engine *self, const char *image, EngineBytesFunction progress, void *data,
+                           Cancel *cancel, GError **error);
+
+    void (*free)(Engine *self); /* Required */
+} EngineOps;
+
+/* Every implementation embeds this first. */
+struct _Engine {
+    const EngineOps *ops;
+};
+
+/* ---- Constructors ---- */
+
+/* `endpoint`: "unix:///var/run/docker.sock" or "tcp://host:port"; NULL: DOCKER_HOST, else the usual socket. Does not connect. `api_minimum`
+ * (0: 1.41 as 141) simulates a daemon's minimum in tests. Errors: ERROR_INVALID for an address we cannot speak to. */
+Engine *engine_docker_new(const char *endpoint, GError **error);
+/* `directory` holds containers, volumes and images of the sandbox; made when absent (0700). ERROR_UNAVAILABLE: bubblewrap is missing or
+ * user namespaces are not allowed here. */
+Engine *engine_sandbox_new(const char *directory, GError **error);
+
+/* ---- Thin fronts: the only way to call an engine ----
+ * They check arguments, count calls and failures, measure time and log a failure at debug level with the operation's name. */
+const char *engine_name(Engine *engine);
+void engine_free(Engine *engine); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Engine, engine_free)
+
+gboolean engine_ping(Engine *engine, GError **error);
+gboolean engine_info(Engine *engine, EngineInfo **info, GError **error);
+gboolean engine_list(Engine *engine, const char *installation, GPtrArray **containers,
+                     GError **error);
+gboolean engine_inspect(Engine *engine, const char *ref, ContainerInfo **info, GError **error);
+gboolean engine_create(Engine *engine, const ContainerSpec *spec, char **id, GError **error);
+gboolean engine_start(Engine *engine, const char *ref, GError **error);
+gboolean engine_stop(Engine *engine, const char *ref, guint grace_seconds, GError **error);
+gboolean engine_remove(Engine *engine, const char *ref, GError **error);
+gboolean engine_can_freeze(Engine *engine);
+gboolean engine_freeze(Engine *engine, const char *ref, GError **error);
+gboolean engine_thaw(Engine *engine, const char *ref, GError **error);
+gboolean engine_volume_create(Engine *engine, const char *name, const EngineLabels *labels,
+                              EngineLabels *existing, GError **error);
+gboolean engine_volume_list(Engine *engine, const char *installation, GPtrArray **volumes,
+                            GError **error);
+gboolean engine_volume_remove(Engine *engine, const char *name, GError **error);
+gboolean engine_network_ensure(Engine *engine, const char *name, const EngineLabels *labels,
+                               GError **error);
+gboolean engine_exec(Engine *engine, const char *ref, const ExecSpec *spec, ExecResult **result,
+                     GError **error);
+gboolean engine_attach(Engine *engine, const char *ref, const AttachSpec *spec,
+                       EngineSession **session, GError **error);
+int engine_session_fd(Engine *engine, EngineSession *session);
+gboolean engine_session_resize(Engine *engine, EngineSession *session, guint16 columns,
+                               guint16 rows, GError **error);
+void engine_session_free(Engine *engine, EngineSession *session);
+gboolean engine_copy_in(Engine *engine, const char *ref, const char *path, GBytes *tar,
+                        GError **error);
+gboolean engine_copy_out(Engine *engine, const char *ref, const char *path, gsize max_bytes,
+                         GBytes **tar, GError **error);
+gboolean engine_logs(Engine *engine, const char *ref, guint lines, gsize max_bytes, GBytes **text,
+                     GError **error);
+gboolean engine_logs_follow(Engine *engine, const char *ref, guint lines, Cancel *cancel,
+                            EngineBytesFunction function, void *data, GError **error);
+gboolean engine_stats(Engine *engine, const char *ref, EngineStats *stats, GError **error);
+gboolean engine_events(Engine *engine, const char *installation, gint64 since_us, Cancel *cancel,
+                       EngineEventFunction function, void *data, GError **error);
+gboolean engine_image_inspect(Engine *engine, const char *image, char **digest, GError **error);
+gboolean engine_image_import(Engine *engine, const char *image, GBytes *tar, GError **error);
+gboolean engine_image_pull(Engine *engine, const char *image, EngineBytesFunction progress,
+                           void *data, Cancel *cancel, GError **error);

@@ -1,0 +1,65 @@
+/* Makes reality what is wished. The only caller of a container engine.
+ *
+ * A request changes the wish (store/runtime: desired, generation + 1) in its transaction, commits, and pokes. Everything that follows -
+ * images, volumes, containers, seeding, removal, garbage, crash recovery - is done here, for one workspace after another in its own queue,
+ * several workspaces at once (4 starts, 8 stops), fenced by the generation.
+ * Source: spec 02, section 17.3 (A to J) and 9; ARCHITECTURE ideas 1 and D16, D17, D18. */
+#pragma once
+
+#include "auth/tokens.h"
+#include "db/db.h"
+#include "engine/engine.h"
+#include "events/events.h"
+#include "org/tree.h"
+
+typedef struct _Reconciler Reconciler;
+
+typedef struct {
+    Db *db;
+    Engine *engine;            /* NULL: no engine; every start fails with that reason */
+    Events *events;
+    OrgTree *tree;
+    Tokens *tokens;
+    const char *installation;  /* installation id */
+    const char *data_dir;
+    const char *platform_url;  /* what agents are told; NULL: the engine's own way to the host */
+    const guint8 *secrets_key; /* 32 bytes, or NULL: secrets are stored plain */
+    const char *agent_path;    /* the workspace-agent binary to inject */
+    const char *configs_dir;   /* templates; NULL: none */
+    const char *network;       /* "molecule-monorepo-net" unless configured */
+    guint16 server_port;
+    guint start_limit, stop_limit; /* 0: 4 and 8 */
+    guint pass_interval_ms;        /* 0: 30 s */
+} ReconcilerOptions;
+
+/* Pointers of `options` are borrowed until reconciler_free. */
+Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error);
+void reconciler_start(Reconciler *reconciler);
+/* Lets each running step reach its next durable checkpoint, at most `patience_ms`, and joins its threads. */
+void reconciler_stop(Reconciler *reconciler, guint patience_ms);
+void reconciler_free(Reconciler *reconciler);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reconciler, reconciler_free)
+
+/* "The wish of this workspace changed." Never blocks. */
+void reconciler_poke(Reconciler *reconciler, const char *workspace_id);
+/* Waits until nothing of the workspace is left in the engine, at most `patience_ms`. TRUE when so (delete answers "done"). */
+gboolean reconciler_wait_gone(Reconciler *reconciler, const char *workspace_id, guint patience_ms);
+/* Asks for a look at reality soon: the proxy could not reach this agent. Gives the verdict: TRUE when the container is verified dead. */
+gboolean reconciler_verify_dead(Reconciler *reconciler, const char *workspace_id);
+/* The last lines of a workspace's container, or of its last one when it is gone. ERROR_NOT_FOUND, ERROR_UNAVAILABLE. */
+gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint lines,
+                         gsize max_bytes, GBytes **text, GError **error);
+gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id, guint lines,
+                                Cancel *cancel, EngineBytesFunction function, void *data,
+                                GError **error);
+
+typedef struct {
+    gboolean has_engine, engine_up;
+    gint64 engine_down_since_us;  /* wall; 0: up */
+    gint64 last_pass_us;          /* monotonic; end of the last complete pass, 0: none yet */
+    gint64 pass_duration_us;
+    guint managed_containers, managed_volumes, orphans, garbage_pending, operations_running;
+    gboolean held;                /* installation or daemon id in dispute: nothing is started or deleted */
+    guint64 deletions;
+} ReconcilerStatus;
+void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status);

@@ -201,7 +201,8 @@ typedef struct {
     gboolean (*stop)(Engine *self, const char *ref, guint grace_seconds, GError **error);
     /* Required. By force, anonymous volumes too. Returns when it is verified gone; already gone is success. */
     gboolean (*remove)(Engine *self, const char *ref, GError **error);
-    /* Optional (NULL: cannot freeze). Halts and continues all processes; already so is success. ERROR_NOT_FOUND. */
+    /* Optional (NULL: cannot freeze; both or none). Halts and continues all processes; already so is success. ERROR_NOT_FOUND,
+     * ERROR_CONFLICT: not running. */
     gboolean (*freeze)(Engine *self, const char *ref, GError **error);
     gboolean (*thaw)(Engine *self, const char *ref, GError **error);
 
@@ -257,16 +258,70 @@ typedef struct {
     void (*free)(Engine *self); /* Required */
 } EngineOps;
 
-/* Every implementation embeds this first. */
+/* ---- Counters, kept by the fronts ---- */
+
+/* One an operation, in the order of EngineOps; names in engine_operation_name. */
+typedef enum {
+    ENGINE_OPERATION_PING,
+    ENGINE_OPERATION_INFO,
+    ENGINE_OPERATION_LIST,
+    ENGINE_OPERATION_INSPECT,
+    ENGINE_OPERATION_CREATE,
+    ENGINE_OPERATION_START,
+    ENGINE_OPERATION_STOP,
+    ENGINE_OPERATION_REMOVE,
+    ENGINE_OPERATION_FREEZE,
+    ENGINE_OPERATION_THAW,
+    ENGINE_OPERATION_VOLUME_CREATE,
+    ENGINE_OPERATION_VOLUME_LIST,
+    ENGINE_OPERATION_VOLUME_REMOVE,
+    ENGINE_OPERATION_NETWORK_ENSURE,
+    ENGINE_OPERATION_EXEC,
+    ENGINE_OPERATION_ATTACH,
+    ENGINE_OPERATION_SESSION_RESIZE,
+    ENGINE_OPERATION_COPY_IN,
+    ENGINE_OPERATION_COPY_OUT,
+    ENGINE_OPERATION_LOGS,
+    ENGINE_OPERATION_LOGS_FOLLOW,
+    ENGINE_OPERATION_STATS,
+    ENGINE_OPERATION_EVENTS,
+    ENGINE_OPERATION_IMAGE_INSPECT,
+    ENGINE_OPERATION_IMAGE_IMPORT,
+    ENGINE_OPERATION_IMAGE_PULL,
+    ENGINE_OPERATION_COUNT,
+} EngineOperation;
+const char *engine_operation_name(EngineOperation operation); /* "volume_create"; borrowed */
+
+typedef struct {
+    atomic_ullong calls, failures, duration_us;
+} EngineCounter;
+
+/* Every implementation embeds this first, zeroed (g_new0), and calls engine_init once. */
 struct _Engine {
     const EngineOps *ops;
+    EngineCounter counters[ENGINE_OPERATION_COUNT]; /* owned by the fronts */
 };
+
+/* Registration: takes `ops` (static) and aborts when a required operation is missing. */
+void engine_init(Engine *engine, const EngineOps *ops);
+
+typedef struct {
+    guint64 calls, failures, duration_us; /* duration: sum over all calls, streams included */
+} EngineOperationMetrics;
+typedef struct {
+    EngineOperationMetrics operations[ENGINE_OPERATION_COUNT];
+} EngineMetrics;
+void engine_metrics(Engine *engine, EngineMetrics *metrics);
 
 /* ---- Constructors ---- */
 
-/* `endpoint`: "unix:///var/run/docker.sock" or "tcp://host:port"; NULL: DOCKER_HOST, else the usual socket. Does not connect. `api_minimum`
- * (0: 1.41 as 141) simulates a daemon's minimum in tests. Errors: ERROR_INVALID for an address we cannot speak to. */
+/* `endpoint`: "unix:///var/run/docker.sock" or "tcp://host:port"; NULL: DOCKER_HOST, else the usual socket. Does not connect.
+ * DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (tcp only) and DOCKER_API_VERSION count as for the Docker CLI.
+ * Errors: ERROR_INVALID for an address we cannot speak to (ssh, http), or certificates that are not there. */
 Engine *engine_docker_new(const char *endpoint, GError **error);
+/* Credentials for pulls from `registry` ("ghcr.io") and no other; NULL texts forget them. Call before the first pull. */
+void engine_docker_registry_set(Engine *engine, const char *registry, const char *user,
+                                const char *token);
 /* `directory` holds containers, volumes and images of the sandbox; made when absent (0700). ERROR_UNAVAILABLE: bubblewrap is missing or
  * user namespaces are not allowed here. */
 Engine *engine_sandbox_new(const char *directory, GError **error);

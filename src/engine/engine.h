@@ -105,6 +105,7 @@ typedef struct {
     char *name;
     char *image;
     char *image_digest; /* id of the image it was made from; NULL when unknown */
+    char *user;         /* what it runs as, as the engine says it ("", "1000", "node:staff"); NULL when unknown or from list */
     ContainerState state;
     gboolean ever_started;
     gint64 exit_code;   /* of the last run */

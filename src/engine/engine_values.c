@@ -37,6 +37,7 @@ void container_info_free(ContainerInfo *info)
     g_free(info->name);
     g_free(info->image);
     g_free(info->image_digest);
+    g_free(info->user);
     g_free(info->failure);
     g_free(info->address);
     engine_labels_clear(&info->labels);

@@ -1,0 +1,47 @@
+/* Table `runtime_gc`: intents to remove something from the engine, kept until it is verified gone.
+ *
+ * Written in the transaction that deletes a workspace, worked off by the reconciler. An intent
+ * names one object for one workspace; before anything is removed its owner label must name that
+ * workspace too (two ids may share the 12 characters that make a name). Errors of all: those of
+ * db/db.h. Thread: any but I/O. Source: spec 02, section 17.3 B, D, H. */
+#pragma once
+
+#include "base/errors.h"
+#include "base/ids.h"
+#include "db/db.h"
+
+typedef enum { GARBAGE_CONTAINER, GARBAGE_VOLUME, GARBAGE_INSTANCE } GarbageKind;
+const char *garbage_kind_name(GarbageKind kind);
+
+typedef struct {
+    char id[ID_SIZE];
+    GarbageKind kind;
+    char *ref;                  /* name or id in the engine */
+    char workspace_id[ID_SIZE]; /* "" when it belongs to none */
+    gint64 not_before_us;
+    gint64 attempts;
+    char *last_error;
+    gint64 created_at_us;
+} GarbageRow;
+void garbage_row_free(GarbageRow *row); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(GarbageRow, garbage_row_free)
+
+/* Records an intent; one that is there already stays as it is. `workspace_id` may be NULL. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_add(Db *db, GarbageKind kind, const char *ref,
+                                                     const char *workspace_id, gint64 not_before_us,
+                                                     GError **error);
+/* Intents whose time has come, oldest first; containers before volumes of the same age. GPtrArray
+ * of GarbageRow, owned; NULL on an error. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_due(Db *db, gint64 now_us, guint limit,
+                                                            GError **error);
+/* All of one workspace, due or not. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id,
+                                                           GError **error);
+/* Not yet: attempts + 1. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us,
+                                                       const char *last_error, GError **error);
+/* Verified gone: the intent is deleted. Repeatable. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_done(Db *db, const char *id, GError **error);
+/* `oldest_us` is 0 when nothing is pending. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_count(Db *db, gint64 *pending, gint64 *oldest_us,
+                                                       GError **error);

@@ -55,6 +55,21 @@ def text_message(text, **more):
     return message
 
 
+def children_of(parent):
+    """(pid, state) of every child, zombies too."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == parent:
+            found.append((int(entry.name), fields[0]))
+    return found
+
+
 class Agent:
     def __init__(self, process, log_path, listen):
         self.process = process
@@ -124,18 +139,7 @@ class Agent:
                     yield event["result"]
 
     def children(self):
-        """(pid, state) of every child, zombies too."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(fields[1]) == self.pid:
-                found.append((int(entry.name), fields[0]))
-        return found
+        return children_of(self.pid)
 
     def wait_exit(self, timeout=10):
         return self.process.wait(timeout)

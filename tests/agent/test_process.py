@@ -9,14 +9,15 @@ import time
 
 import pytest
 
-from conftest import BINARY, WORKSPACE_ID, wait_for
+from conftest import BINARY, WORKSPACE_ID, children_of, wait_for
 from registry_server import RegistryServer
 
 
 def test_orphans_are_reaped(start, tmp_path):
-    mark = tmp_path / "ended"
+    up, mark = tmp_path / "up", tmp_path / "ended"
     # The grandchild gets a session of its own, outlives its parent and falls to the agent.
-    agent = start(command=f"setsid sh -c 'sleep 0.3; touch {mark}' & echo done")
+    orphan = f"setsid sh -c 'touch {up}; sleep 0.3; touch {mark}'"
+    agent = start(command=f"{orphan} & while [ ! -e {up} ]; do sleep 0.02; done; echo done")
     agent.send("x")
     wait_for(mark.exists)
     wait_for(lambda: agent.children() == [])
@@ -96,8 +97,7 @@ def test_as_process_1_of_a_namespace(registry, start, tmp_path):
     wait_for(lambda: mark.exists() and mark.read_text())
     assert mark.read_text().split()[1] == "1"
     inner = wait_for(lambda: agent.children())[0][0]
-    wait_for(lambda: not os.path.exists(f"/proc/{inner}/task/{inner}/children")
-             or open(f"/proc/{inner}/task/{inner}/children").read().strip() == "")
+    wait_for(lambda: children_of(inner) == [])
     os.kill(inner, signal.SIGTERM)
     assert agent.wait_exit() == 0
 

@@ -92,10 +92,14 @@ static gboolean identify_bearer(Access *access, const char *bearer, Caller *call
 gboolean access_identify(Access *access, const char *bearer, gboolean is_near, Caller *caller,
                          GError **error)
 {
-    *caller = (Caller){.kind = CALLER_NOBODY, .has_bearer = bearer != NULL};
+    *caller = (Caller){
+        .kind = CALLER_NOBODY,
+        .has_bearer = bearer != NULL,
+        .at_open_door = access->config->open_access && is_near,
+    };
     if (bearer)
         return identify_bearer(access, bearer, caller, error);
-    if (access->config->open_access && is_near)
+    if (caller->at_open_door)
         caller->kind = CALLER_OPEN;
     return TRUE;
 }
@@ -110,7 +114,7 @@ gboolean caller_is_operator(const Caller *caller)
 
 gboolean access_check_admin(const Caller *caller, GError **error)
 {
-    if (caller_is_operator(caller))
+    if (caller_is_operator(caller) || caller->at_open_door)
         return TRUE;
     if (!caller->has_bearer)
         return error_set(error, ERROR_UNAUTHENTICATED, "admin auth required");

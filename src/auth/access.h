@@ -30,10 +30,11 @@ typedef enum {
 
 typedef struct {
     CallerKind kind;
-    gboolean has_bearer;  /* something was presented, valid or not */
-    TokenOwner workspace; /* CALLER_WORKSPACE */
-    char org_prefix[9];   /* CALLER_ORG: first characters of its token */
-    char org_id[ID_SIZE]; /* CALLER_ORG: "" when it belongs to none */
+    gboolean has_bearer;   /* something was presented, valid or not */
+    gboolean at_open_door; /* development's open door would let this peer in */
+    TokenOwner workspace;  /* CALLER_WORKSPACE */
+    char org_prefix[9];    /* CALLER_ORG: first characters of its token */
+    char org_id[ID_SIZE];  /* CALLER_ORG: "" when it belongs to none */
 } Caller;
 
 /* The token of an Authorization header: "Bearer ", then the rest without blanks around it. NULL

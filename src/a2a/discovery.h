@@ -32,8 +32,7 @@ gboolean discovery_find(OrgTree *tree, const A2aOptions *options, const char *ca
 void discovery_answer_write(const DiscoveryAnswer *answer, const char *target, GString *json);
 
 /* Appends the JSON array of siblings, children and parent of `id`. `query` (NULL or "": all) keeps those whose name or
- * role contains it, whatever the case. `may_be_removed`: `id` itself is a removed row and has no place in the chart any
- * more; then the array is empty. Error: ERROR_NOT_FOUND. */
+ * role contains it, whatever the case. Error: ERROR_NOT_FOUND (removed ones have no place in the chart). */
 gboolean discovery_peers(OrgTree *tree, const char *id, const char *query, GString *json,
                          GError **error);
 

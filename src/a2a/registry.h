@@ -59,9 +59,9 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RegisterBody, register_body_clear)
 
 /* Stores address and card, brings the workspace online, issues a token when it has none.
  *   token   out: the new token, shown once; "" when none was issued
- * Errors: ERROR_INVALID (why the URL is refused), ERROR_UNAUTHENTICATED, ERROR_FORBIDDEN (strict mode: a first register
- * without a token outside its window, F37), ERROR_GONE (removed), ERROR_NOT_FOUND (strict mode: unknown id and not an
- * admin), those of the database. */
+ * Errors: ERROR_INVALID (why the URL is refused), ERROR_UNAUTHENTICATED (also, in strict mode: a first register without a
+ * token outside its window, F37), ERROR_GONE (removed), ERROR_NOT_FOUND (strict mode: unknown id and not an admin),
+ * ERROR_CONFLICT (the token is that of an older container), those of the database. */
 gboolean registry_register(Registry *registry, const RegisterBody *body,
                            const RegistryCaller *caller, char token[CRYPTO_TOKEN_SIZE],
                            GError **error);

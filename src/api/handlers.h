@@ -1,0 +1,56 @@
+/* Every handler of the route table; each is described by its row and its section of the
+ * specification. */
+#pragma once
+
+#include "api/api.h"
+
+/* health.c: is it alive, is it ready, what does it count? spec 03 section 8 */
+gboolean api_health(ApiCall *call, GError **error);
+gboolean api_ready(ApiCall *call, GError **error);
+gboolean api_liveness(ApiCall *call, GError **error);
+gboolean api_metrics(ApiCall *call, GError **error);
+
+/* web.c: the page, kept inside the program */
+gboolean api_web_page(ApiCall *call, GError **error);
+gboolean api_web_asset(ApiCall *call, GError **error);
+
+/* workspaces.c, workspace_create.c: spec 01 sections 5 to 8 */
+gboolean api_workspace_create(ApiCall *call, GError **error);
+gboolean api_workspace_list(ApiCall *call, GError **error);
+gboolean api_workspace_get(ApiCall *call, GError **error);
+gboolean api_workspace_patch(ApiCall *call, GError **error);
+gboolean api_workspace_delete(ApiCall *call, GError **error);
+gboolean api_workspace_state(ApiCall *call, GError **error);
+gboolean api_workspace_usage(ApiCall *call, GError **error); /* spec 03, 8.4 */
+
+/* workspace_logs.c: ours */
+gboolean api_workspace_logs(ApiCall *call, GError **error);
+
+/* tokens.c: spec 03 sections 5.2, 5.5 */
+gboolean api_token_list(ApiCall *call, GError **error);
+gboolean api_token_create(ApiCall *call, GError **error);
+gboolean api_token_revoke(ApiCall *call, GError **error);
+gboolean api_test_token(ApiCall *call, GError **error);
+
+/* org_tokens.c: spec 03 section 5.4 */
+gboolean api_org_token_list(ApiCall *call, GError **error);
+gboolean api_org_token_create(ApiCall *call, GError **error);
+gboolean api_org_token_revoke(ApiCall *call, GError **error);
+
+/* registry.c, discovery.c: spec 04 sections 7, 8 */
+gboolean api_register(ApiCall *call, GError **error);
+gboolean api_heartbeat(ApiCall *call, GError **error);
+gboolean api_update_card(ApiCall *call, GError **error);
+gboolean api_discover(ApiCall *call, GError **error);
+gboolean api_peers(ApiCall *call, GError **error);
+gboolean api_check_access(ApiCall *call, GError **error);
+
+/* messages.c: spec 04 section 5 */
+gboolean api_a2a(ApiCall *call, GError **error);
+
+/* activity.c, events.c: spec 04 sections 10.2, 11.3, 13, 14 */
+gboolean api_activity_list(ApiCall *call, GError **error);
+gboolean api_event_list(ApiCall *call, GError **error);
+gboolean api_event_list_of(ApiCall *call, GError **error);
+gboolean api_event_stream(ApiCall *call, GError **error);
+gboolean api_socket(ApiCall *call, GError **error);

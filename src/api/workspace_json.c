@@ -1,0 +1,52 @@
+#include "api/workspace_json.h"
+
+static void text_or_null(JsonOut *out, const char *key, const char *text)
+{
+    json_out_text(out, key, text && *text ? text : NULL);
+}
+
+static void text_or_empty(JsonOut *out, const char *key, const char *text)
+{
+    json_out_text(out, key, text ? text : "");
+}
+
+/* Keys that say more than the openly readable object may: absent there, not null. */
+static void write_private(JsonOut *out, const WorkspaceRow *row)
+{
+    text_or_empty(out, "last_sample_error", row->last_sample_error);
+    text_or_empty(out, "current_task", row->current_task);
+    text_or_null(out, "workspace_dir", row->workspace_dir);
+    json_out_int(out, "monthly_spend", row->monthly_spend);
+    if (row->budget_limit < 0)
+        json_out_null(out, "budget_limit");
+    else
+        json_out_int(out, "budget_limit", row->budget_limit);
+}
+
+void workspace_json_write(JsonOut *out, const WorkspaceRow *row, WorkspaceView view)
+{
+    json_out_object(out, NULL);
+    json_out_text(out, "id", row->id);
+    json_out_text(out, "name", row->name);
+    text_or_null(out, "role", row->role);
+    json_out_int(out, "tier", row->tier);
+    json_out_text(out, "status", workspace_status_name(row->status));
+    json_out_raw(out, "agent_card", row->agent_card);
+    text_or_empty(out, "url", row->url);
+    text_or_null(out, "parent_id", row->parent_id);
+    json_out_int(out, "active_tasks", row->active_tasks);
+    json_out_int(out, "max_concurrent_tasks", row->max_concurrent_tasks);
+    json_out_double(out, "last_error_rate", row->last_error_rate);
+    json_out_int(out, "uptime_seconds", row->uptime_seconds);
+    json_out_text(out, "runtime", row->runtime ? row->runtime : "langgraph");
+    json_out_double(out, "x", row->x);
+    json_out_double(out, "y", row->y);
+    json_out_bool(out, "collapsed", row->collapsed);
+    json_out_time(out, "last_heartbeat_at", row->last_heartbeat_at_us);
+    json_out_time(out, "created_at", row->created_at_us);
+    if (view == WORKSPACE_IN_LIST)
+        write_private(out, row);
+    else
+        json_out_time(out, "last_outbound_at", row->last_outbound_at_us);
+    json_out_end(out);
+}

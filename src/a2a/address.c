@@ -65,7 +65,8 @@ gboolean address_is_own(const WorkspaceRow *row, const char *url)
     return *url == '\0' || *url == '/';
 }
 
-/* The host's place in the URL: after the scheme and user info, up to the port, path, query or fragment. */
+/* The host's place in the URL: after the scheme and user info, up to the port, path, query or
+ * fragment. */
 static gboolean find_host(const char *url, const char **host, gsize *length)
 {
     const char *start = strstr(url, "://");

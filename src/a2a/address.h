@@ -20,12 +20,14 @@ typedef enum {
     ADDRESS_BAD,        /* neither http nor https: 502 */
 } AddressOutcome;
 
-/* `url` (owned by the caller) and `trusted` (our own engine made the address: no guard) are set when found. */
+/* `url` (owned by the caller) and `trusted` (our own engine made the address: no guard) are set
+ * when found. */
 AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, char **url,
                           gboolean *trusted);
 
-/* The URL with a host of 127.0.0.1 or localhost replaced by host.docker.internal; only the host. Caller owns it. */
+/* The URL with a host of 127.0.0.1 or localhost replaced by host.docker.internal; only the host.
+ * Caller owns it. */
 char *address_from_container_dup(const char *url);
-/* Whether this URL names the workspace's own container ("http://ws-<12>:<port>"), or is the one our engine made. */
+/* Whether this URL names the workspace's own container ("http://ws-<12>:<port>"), or is the one our
+ * engine made. */
 gboolean address_is_own(const WorkspaceRow *row, const char *url);
-

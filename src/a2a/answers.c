@@ -3,9 +3,9 @@
 #include "base/json_out.h"
 #include "base/json_view.h"
 
-#define BUSY_RETRY_S      30 /* spec 04, 5.10 */
-#define WAKING_RETRY_S    15 /* spec 04, 5.5 */
-#define ERROR_BODY_MAX    (1024 * 1024) /* a longer error answer is not read for its reason */
+#define BUSY_RETRY_S   30            /* spec 04, 5.10 */
+#define WAKING_RETRY_S 15            /* spec 04, 5.5 */
+#define ERROR_BODY_MAX (1024 * 1024) /* a longer error answer is not read for its reason */
 
 void answer_clear(Answer *answer)
 {
@@ -99,7 +99,8 @@ Answer answer_unreachable(void)
 
 /* ---- The agent's answer ---- */
 
-/* A JSON object whose `error` says something goes through as it is, JSON-RPC error objects included (F22). */
+/* A JSON object whose `error` says something goes through as it is, JSON-RPC error objects included
+ * (F22). */
 static gboolean has_reason(const GString *body)
 {
     JsonView object, reason;

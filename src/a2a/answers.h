@@ -36,7 +36,8 @@ typedef enum {
     FATE_FORBIDDEN,   /* the guard refused the address: 502, no look at the container, no row */
 } Fate;
 Fate fate_of(const HttpCallResult *result);
-/* Whether a message of this end may be sent again later without running twice more than "at least once" allows. */
+/* Whether a message of this end may be sent again later without running twice more than "at least
+ * once" allows. */
 gboolean fate_may_queue(HttpCallOutcome outcome);
 /* The failure in the words the web UI looks for. Caller owns it. */
 char *failure_text_dup(const HttpCallResult *result);

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define TEXT_MAX_BYTES    8192 /* sample_error, current_task: spec 04, F52 */
-#define COUNT_MAX         G_MAXINT32
-#define SPEND_MAX_CENTS   G_GINT64_CONSTANT(1000000000000) /* spec 04, 7.2 */
+#define TEXT_MAX_BYTES      8192 /* sample_error, current_task: spec 04, F52 */
+#define COUNT_MAX           G_MAXINT32
+#define SPEND_MAX_CENTS     G_GINT64_CONSTANT(1000000000000) /* spec 04, 7.2 */
 #define IDLE_OVERRIDE_MAX_S (24 * 60 * 60)
 
 /* ---- register ---- */
@@ -23,8 +23,7 @@ gboolean register_body_decode(const char *body, gsize length, RegisterBody *out,
     g_auto(RegisterBody) decoded = {0};
     JsonView object;
 
-    if (!body_parse(body, length, &object, error) ||
-        !body_id(object, "id", decoded.id, error) ||
+    if (!body_parse(body, length, &object, error) || !body_id(object, "id", decoded.id, error) ||
         !body_text(object, "url", BODY_REQUIRED, 0, &decoded.url, error) ||
         !body_json(object, "agent_card", &decoded.agent_card, error))
         return FALSE;

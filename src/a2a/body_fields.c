@@ -39,7 +39,8 @@ gboolean body_text(JsonView object, const char *key, BodyNeed need, gsize max_by
         return need == BODY_OPTIONAL || missing(key, error);
     if (json_view_kind(member) != JSON_KIND_TEXT)
         return error_set(error, ERROR_INVALID, "%s must be a string", key);
-    if (member.end - member.start == 2) /* "": the usual case of a heartbeat, without an allocation */
+    if (member.end - member.start ==
+        2) /* "": the usual case of a heartbeat, without an allocation */
         return need == BODY_OPTIONAL || missing(key, error);
     value = json_view_text_dup(member, &has_nul);
     if (has_nul)

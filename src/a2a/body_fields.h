@@ -1,8 +1,9 @@
 /* Reads the fields of a JSON request body and names the faulty one.
  *
- * Rules of spec 01 section 1: the first value counts, keys ignore case, of equal keys the last wins, null acts as absent, a
- * required text that is empty is absent, an integer is a plain integer token. A text that holds \u0000 is refused, since
- * no database keeps it. Every function returns FALSE with ERROR_INVALID. Pure. */
+ * Rules of spec 01 section 1: the first value counts, keys ignore case, of equal keys the last
+ * wins, null acts as absent, a required text that is empty is absent, an integer is a plain integer
+ * token. A text that holds \u0000 is refused, since no database keeps it. Every function returns
+ * FALSE with ERROR_INVALID. Pure. */
 #pragma once
 
 #include "base/errors.h"
@@ -16,7 +17,8 @@ gboolean body_parse(const char *text, gsize length, JsonView *object, GError **e
 /* The member; FALSE without an error when it is absent or null. */
 gboolean body_member(JsonView object, const char *key, JsonView *value);
 
-/* NULL when absent or empty. Longer than `max_bytes` is cut at a character's border; 0: no limit. Caller owns it. */
+/* NULL when absent or empty. Longer than `max_bytes` is cut at a character's border; 0: no limit.
+ * Caller owns it. */
 gboolean body_text(JsonView object, const char *key, BodyNeed need, gsize max_bytes, char **text,
                    GError **error);
 /* A required workspace id, folded. */

@@ -14,7 +14,7 @@ struct _Forwards {
     _Atomic guint64 refused;
     atomic_uint listed; /* calls in the table: a touch looks no further while it is 0 */
 
-    Mutex lock; /* place 2; guards targets */
+    Mutex lock;          /* place 2; guards targets */
     GHashTable *targets; /* workspace id -> Target, both owned */
 };
 

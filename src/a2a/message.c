@@ -36,7 +36,8 @@ static gboolean is_low(guint unit)
     return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/* The length of the escape at `place` when it may stay; 0: a lone surrogate. The text is checked JSON, so the escape is whole. */
+/* The length of the escape at `place` when it may stay; 0: a lone surrogate. The text is checked
+ * JSON, so the escape is whole. */
 static gsize escape_length(const char *place)
 {
     guint unit;

@@ -9,14 +9,15 @@
 
 #include <string.h>
 
-#define TURN_US         (5 * CLOCK_SECOND_US)
-#define ROOM_COUNT      4096
-#define ROOM_BYTES      (256 * 1024 * 1024)
-#define BATCH_COUNT     64
-#define BATCH_BYTES     (16 * 1024 * 1024)
-#define RETRIES         5
-#define RETRY_PAUSE_US  CLOCK_SECOND_US
-#define EVENT_BODY_MAX  (16 * 1024) /* a body longer than this is not repeated in ACTIVITY_LOGGED */
+#define TURN_US        (5 * CLOCK_SECOND_US)
+#define ROOM_COUNT     4096
+#define ROOM_BYTES     (256 * 1024 * 1024)
+#define BATCH_COUNT    64
+#define BATCH_BYTES    (16 * 1024 * 1024)
+#define RETRIES        5
+#define RETRY_PAUSE_US CLOCK_SECOND_US
+#define EVENT_BODY_MAX (16 * 1024) /* a body longer than this is not repeated in ACTIVITY_LOGGED   \
+                                    */
 
 /* One message, made ready to be written. */
 typedef struct {
@@ -74,7 +75,8 @@ static gsize outcome_size(const Outcome *outcome)
 
 /* ---- Making ready ---- */
 
-/* Any bytes as JSON that every database keeps: JSON stays, all else becomes a text (F23). Caller owns it. */
+/* Any bytes as JSON that every database keeps: JSON stays, all else becomes a text (F23). Caller
+ * owns it. */
 static char *json_dup(const char *bytes, gsize length)
 {
     JsonView view;
@@ -99,8 +101,8 @@ static char *json_of_bytes(GBytes *bytes)
 
 static char *summary_dup(const Outcome *outcome)
 {
-    const char *name = outcome->target_name && *outcome->target_name ? outcome->target_name
-                                                                     : outcome->target_id;
+    const char *name =
+        outcome->target_name && *outcome->target_name ? outcome->target_name : outcome->target_id;
 
     if (outcome->failure && !outcome->answer && !outcome->answer_json)
         return g_strdup_printf("A2A request to %s failed: %s", name, outcome->failure);
@@ -252,8 +254,8 @@ static gboolean is_passing(const GError *error)
     return error_is(error, ERROR_UNAVAILABLE) || error_is(error, ERROR_BUSY);
 }
 
-/* One that spoils its group (its workspace was purged meanwhile) is left out alone. `retries` are the batch's: a database
- * that is away must not hold the thread for every entry anew. */
+/* One that spoils its group (its workspace was purged meanwhile) is left out alone. `retries` are
+ * the batch's: a database that is away must not hold the thread for every entry anew. */
 static void store_one(Outcomes *outcomes, GPtrArray *entries, guint index, guint *retries)
 {
     const Entry *entry = entries->pdata[index];
@@ -311,7 +313,8 @@ static void run_batch(Outcomes *outcomes, Outcome *first)
     Outcome *next;
 
     take(outcomes, entries, first, &bytes);
-    while (entries->len < BATCH_COUNT && bytes < BATCH_BYTES && (next = queue_pop(outcomes->queue, 0)))
+    while (entries->len < BATCH_COUNT && bytes < BATCH_BYTES &&
+           (next = queue_pop(outcomes->queue, 0)))
         take(outcomes, entries, next, &bytes);
     for (guint i = 0; i < entries->len; i++)
         announce_reply(outcomes, entries->pdata[i]);
@@ -330,7 +333,8 @@ static void run(void *data)
 
     for (;;) {
         Outcome *outcome;
-        gboolean is_ending = cancel_fired(outcomes->stop); /* before the look: nothing is put in after */
+        gboolean is_ending =
+            cancel_fired(outcomes->stop); /* before the look: nothing is put in after */
         atomic_store(&outcomes->tick_us, clock_monotonic_us());
         outcome = queue_pop(outcomes->queue, is_ending ? 0 : clock_monotonic_us() + TURN_US);
         if (outcome)

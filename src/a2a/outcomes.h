@@ -1,10 +1,12 @@
-/* Writes down what became of forwarded messages: activity rows, token usage, and the events about them.
+/* Writes down what became of forwarded messages: activity rows, token usage, and the events about
+ * them.
  *
- * One thread takes what is put in, in that order, and groups it into transactions. Everything that reads a whole answer
- * (parsing, compacting) happens here, so that neither the HTTP client's thread nor a worker does it. What is not written
- * yet is bounded by the proxy: it forwards nothing while outcomes_has_room says FALSE.
- * Order for one message: A2A_RESPONSE, row, ACTIVITY_LOGGED. A row that cannot be stored does not keep its events back.
- * Internal to a2a/. Source: spec 04 sections 5.12, 5.13, 12, F23, F28. */
+ * One thread takes what is put in, in that order, and groups it into transactions. Everything that
+ * reads a whole answer (parsing, compacting) happens here, so that neither the HTTP client's thread
+ * nor a worker does it. What is not written yet is bounded by the proxy: it forwards nothing while
+ * outcomes_has_room says FALSE. Order for one message: A2A_RESPONSE, row, ACTIVITY_LOGGED. A row
+ * that cannot be stored does not keep its events back. Internal to a2a/. Source: spec 04
+ * sections 5.12, 5.13, 12, F23, F28. */
 #pragma once
 
 #include "a2a/usage.h"
@@ -23,8 +25,8 @@ typedef struct {
     gboolean is_error;       /* status `error` instead of `ok` */
     char *method;
     char *target_name;
-    GBytes *request; /* the body sent; may be NULL when nothing is logged */
-    GBytes *answer;  /* the agent's bytes; NULL: none */
+    GBytes *request;    /* the body sent; may be NULL when nothing is logged */
+    GBytes *answer;     /* the agent's bytes; NULL: none */
     char *answer_json;  /* of a stream, instead of `answer`; NULL: none */
     AnswerUsage usage;  /* of a stream */
     char *failure;      /* NULL: an answer came */
@@ -34,8 +36,8 @@ Outcome *outcome_new(const char *target_id);
 void outcome_free(Outcome *outcome); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outcome, outcome_free)
 
-/* `expected`: outcomes that may still come after room has run out (forwards at once). Borrows both pointers; starts the
- * thread. */
+/* `expected`: outcomes that may still come after room has run out (forwards at once). Borrows both
+ * pointers; starts the thread. */
 Outcomes *outcomes_new(Db *db, Events *events, guint expected);
 /* Writes what is there and joins the thread. Repeatable. */
 void outcomes_stop(Outcomes *outcomes);

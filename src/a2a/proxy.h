@@ -30,7 +30,9 @@ typedef struct {
     gboolean (*post)(void (*work)(void *work_data), void *work_data, void *data);
     /* Is the container of this workspace verified dead (reconciler_verify_dead)? May block. NULL: never. */
     gboolean (*verify_dead)(const char *workspace_id, void *data);
-    void *data; /* of both */
+    /* Somebody wants a hibernated workspace: wake it. Must not wait for that. NULL: nobody wakes it. */
+    void (*wake)(const char *workspace_id, void *data);
+    void *data; /* of all three */
     guint stream_ping_ms; /* 0: 20 s (D20) */
 } ProxyOptions;
 

@@ -79,7 +79,8 @@ void relay_ping(Relay *relay, gint64 now_us, gint64 interval_us)
     if (relay->stream && now_us - relay->pushed_us >= interval_us &&
         stream_reader_at_line_start(relay->reader)) {
         relay->pushed_us = now_us;
-        (void)!http_stream_push(relay->stream, ping, sizeof ping - 1); /* no room: it has enough to read */
+        (void)!http_stream_push(relay->stream, ping,
+                                sizeof ping - 1); /* no room: it has enough to read */
     }
     mutex_unlock(&relay->lock);
 }

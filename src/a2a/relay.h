@@ -1,9 +1,10 @@
 /* Passes an agent's event stream on to a client as it comes.
  *
- * A slow client slows the agent down (the call is paused while the buffer is full); a client that goes away does not
- * stop the agent: the rest is read and written down. When the agent is silent the client gets a comment line every so
- * often, put in between lines only, so that what the agent sends stays as it is.
- * Internal to a2a/. Thread: the HTTP client's (push, end), the pinger's (ping). Source: ARCHITECTURE D20. */
+ * A slow client slows the agent down (the call is paused while the buffer is full); a client that
+ * goes away does not stop the agent: the rest is read and written down. When the agent is silent
+ * the client gets a comment line every so often, put in between lines only, so that what the agent
+ * sends stays as it is. Internal to a2a/. Thread: the HTTP client's (push, end), the pinger's
+ * (ping). Source: ARCHITECTURE D20. */
 #pragma once
 
 #include "a2a/stream_reader.h"

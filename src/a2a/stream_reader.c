@@ -5,10 +5,10 @@
 #include <string.h>
 
 struct _StreamReader {
-    GString *line;     /* the line under way */
-    GString *data;     /* data lines of the event under way */
-    gboolean has_data; /* a data line was there, maybe an empty one */
-    gboolean is_long;  /* the event under way is over its limit */
+    GString *line;         /* the line under way */
+    GString *data;         /* data lines of the event under way */
+    gboolean has_data;     /* a data line was there, maybe an empty one */
+    gboolean is_long;      /* the event under way is over its limit */
     gboolean after_return; /* the last byte was a CR: an LF next to it belongs to it */
     gboolean at_line_start;
 

@@ -65,17 +65,11 @@ export class ChatPanel implements Panel {
 
   update(workspace: Workspace): void {
     this.workspace = workspace;
-    const words = statusWords(workspace.status);
-    const sleeping = workspace.status === 'hibernated';
-    const ready = workspace.status === 'online' || workspace.status === 'degraded';
-    setText(this.notice, sleeping ? 'Asleep: your message wakes it.' : ready ? '' : `${words.label}. ${words.meaning}`);
-    this.notice.hidden = ready;
-    replace(
-      this.welcome,
-      icon('chat'),
-      h('p', {}, `Say something to ${workspace.name}.`),
-      h('p', { className: 'muted' }, 'Answers arrive while they are being written.'),
-    );
+    const notice = noticeText(workspace.status);
+    setText(this.notice, notice);
+    this.notice.hidden = notice === '';
+    this.input.placeholder = `Message ${workspace.name}`;
+    replace(this.welcome, icon('chat'), ...welcomeParts(workspace));
   }
 
   dispose(): void {
@@ -248,4 +242,19 @@ export class ChatPanel implements Panel {
   private scrollToEnd(): void {
     this.scroller.scrollTop = this.scroller.scrollHeight;
   }
+}
+
+/** What a person should know before writing. The banner above says it for a start that goes on or has failed. */
+function noticeText(status: string): string {
+  if (['online', 'degraded', 'provisioning', 'failed'].includes(status)) return '';
+  if (status === 'hibernated') return 'Asleep: your message wakes it.';
+  const words = statusWords(status);
+  return `${words.label}. ${words.meaning}`;
+}
+
+function welcomeParts({ name, status }: Workspace): Node[] {
+  const parts = (title: string, text: string): Node[] => [h('p', {}, title), h('p', { className: 'muted' }, text)];
+  if (status === 'failed') return parts(`${name} is not running.`, 'The reason stands above. Events tell what happened before.');
+  if (status === 'provisioning') return parts(`${name} is starting.`, 'It answers as soon as it is online.');
+  return parts(`Say something to ${name}.`, 'Answers arrive while they are being written.');
 }

@@ -83,7 +83,8 @@ export class Console {
   private report(event: LiveEvent, formerStatus: string | undefined): void {
     const workspace = this.store.get(event.workspaceId);
     if (!workspace || workspace.status === formerStatus) return;
-    if (event.event === 'WORKSPACE_PROVISION_FAILED') toast(`“${workspace.name}” could not be started.`, 'error');
+    const isShown = this.view?.id === workspace.id; // then its banner tells, with the reason
+    if (event.event === 'WORKSPACE_PROVISION_FAILED' && !isShown) toast(`“${workspace.name}” could not be started.`, 'error');
     else announce(`${workspace.name}: ${statusWords(workspace.status).label}`);
   }
 

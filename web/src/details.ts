@@ -16,7 +16,7 @@ import { type Workspace, asList, asText, isRecord } from './types';
 export class DetailsPanel implements Panel {
   readonly element: HTMLElement;
   private readonly facts = h('dl', { className: 'facts' });
-  private readonly card = h('div', {});
+  private readonly card = h('div', { className: 'agent-card' });
   private readonly name = field(h('input', { type: 'text', name: 'name', required: true }), { label: 'Name' });
   private readonly role = field(h('input', { type: 'text', name: 'role' }), { label: 'Role', optional: true });
   private readonly problem = formProblem();
@@ -34,9 +34,13 @@ export class DetailsPanel implements Panel {
       'div',
       { className: 'panel-scroll details', tabIndex: 0 },
       h('section', { className: 'card' }, h('h3', {}, 'Facts'), this.facts),
-      h('section', { className: 'card' }, h('h3', {}, 'Agent card'), this.card),
-      h('section', { className: 'card' }, h('h3', {}, 'Name and role'), this.form()),
-      dangerZone(remove),
+      h(
+        'div',
+        { className: 'details-side' },
+        h('section', { className: 'card' }, h('h3', {}, 'Agent card'), this.card),
+        h('section', { className: 'card' }, h('h3', {}, 'Name and role'), this.form()),
+        dangerZone(remove),
+      ),
     );
     this.update(workspace);
   }
@@ -108,7 +112,7 @@ function facts(workspace: Workspace, parent: Workspace | undefined): Node[] {
     ...fact('Status', `${words.label}. `, h('span', { className: 'muted' }, words.meaning)),
     ...(workspace.lastError ? fact('Last error', workspace.lastError) : []),
     ...fact('Current task', workspace.currentTask || '–'),
-    ...fact('Id', h('code', {}, workspace.id), copyButton(workspace.id)),
+    ...fact('Id', h('span', { className: 'fact-id' }, h('code', {}, workspace.id), copyButton(workspace.id))),
     ...fact('Parent', parent ? h('a', { href: addressOf(parent.id, 'details') }, parent.name) : 'none'),
     ...fact('Runtime', workspace.runtime || '–'),
     ...fact('Tier', workspace.tier > 0 ? String(workspace.tier) : '–'),
@@ -150,7 +154,8 @@ function agentCard(card: unknown): Node[] {
     .map((skill) => asText(skill['name']) || asText(skill['id']))
     .filter((name) => name !== '');
   return [
-    h('p', {}, h('strong', {}, asText(card['name']) || 'Unnamed'), ' ', asText(card['description'])),
+    h('p', {}, h('strong', {}, asText(card['name']) || 'Unnamed')),
+    ...(asText(card['description']) ? [h('p', { className: 'muted' }, asText(card['description']))] : []),
     ...(skills.length > 0 ? [h('ul', { className: 'chips' }, ...skills.map((name) => h('li', {}, name)))] : []),
     h(
       'details',

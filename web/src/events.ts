@@ -89,7 +89,7 @@ function eventItem(event: EventRow): HTMLElement {
     'li',
     { className: 'event', attributes: { 'data-tone': text.tone } },
     h('span', { className: 'dot', attributes: { 'aria-hidden': 'true' } }),
-    h('div', {}, h('p', {}, h('strong', {}, text.title), text.detail ? ` ${text.detail}` : ''), payload),
+    h('div', {}, h('p', {}, h('strong', {}, text.title), text.detail ? h('span', { className: 'event-detail' }, ` ${text.detail}`) : null), payload),
     timeElement(event.createdAt),
   );
 }

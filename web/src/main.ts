@@ -3,7 +3,8 @@
 import { whenUnauthorized } from './api';
 import { Console } from './console';
 import { closeDialogs } from './dialog';
-import { replace } from './dom';
+import { h, replace } from './dom';
+import { brandMark } from './icons';
 import { setToken, takeTokenFromAddress, token } from './session';
 import { signInPanel } from './sign-in';
 import { Store } from './store';
@@ -53,6 +54,11 @@ function signOut(reason: string): void {
   showSignIn(reason);
 }
 
+/** Until the server has answered for the first time; it comes into view only when that takes a while. */
+function splash(): HTMLElement {
+  return h('main', { className: 'splash', attributes: { 'aria-busy': 'true' } }, brandMark(), h('p', { className: 'muted' }, 'Connecting…'));
+}
+
 async function start(): Promise<void> {
   applyTheme();
   startClock();
@@ -64,6 +70,7 @@ async function start(): Promise<void> {
     if (takeTokenFromAddress()) location.reload(); // a link opened in a tab that is open already
   });
   const hadToken = token() !== null;
+  if (root) replace(root, splash());
   if (await store.refresh()) showConsole(); // without a token too: a development server asks for none
   else if (hadToken && token() !== null) showConsole(); // the server is away; the console goes on trying
   else showSignIn(hadToken ? REFUSED : '');

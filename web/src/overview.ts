@@ -8,6 +8,8 @@ import { statusView } from './status-view';
 import type { Store } from './store';
 import type { Workspace } from './types';
 
+const TROUBLED_MAX = 20; // shown; the filter of the list finds the others
+
 export class Overview {
   readonly element = h('section', { className: 'overview' });
   private shown = '';
@@ -48,7 +50,7 @@ export class Overview {
       brandMark(),
       h('h1', {}, 'Create your first workspace'),
       h('p', { className: 'muted' }, 'A workspace is one agent in its own container. Put workspaces below each other and they become a team.'),
-      h('button', { type: 'button', className: 'button primary', on: { click: this.create } }, icon('plus'), 'Create your first workspace'),
+      h('button', { type: 'button', className: 'button primary', on: { click: this.create } }, icon('plus'), 'New workspace'),
       h(
         'ol',
         { className: 'steps' },
@@ -73,7 +75,8 @@ function summary(all: readonly Workspace[]): HTMLElement {
 
 function attention(troubled: readonly Workspace[]): HTMLElement | null {
   if (troubled.length === 0) return null;
-  const items = troubled.map((workspace) =>
+  const rest = troubled.length - TROUBLED_MAX;
+  const items = troubled.slice(0, TROUBLED_MAX).map((workspace) =>
     h(
       'li',
       { className: 'card' },
@@ -81,5 +84,6 @@ function attention(troubled: readonly Workspace[]): HTMLElement | null {
       h('span', { className: 'muted' }, ` ${workspace.lastError || statusWords(workspace.status).meaning}`),
     ),
   );
+  if (rest > 0) items.push(h('li', { className: 'muted' }, `and ${rest} more`));
   return h('div', {}, h('h2', {}, 'Needs attention'), h('ul', { className: 'attention' }, ...items));
 }

@@ -25,7 +25,14 @@ export class Sidebar {
   private readonly tree: Tree;
   private readonly count = h('span', { className: 'count' });
   private readonly found = h('p', { className: 'found', attributes: { role: 'status' } });
-  private readonly filter = h('input', { type: 'search', name: 'filter', autocomplete: 'off', spellcheck: false });
+  private readonly filter = h('input', {
+    type: 'search',
+    name: 'filter',
+    placeholder: 'Filter',
+    autocomplete: 'off',
+    spellcheck: false,
+  });
+  private readonly toolsPart: HTMLElement;
   private readonly collapsed = readCollapsed();
   private mode: Mode = kept(MODE_KEY) === 'list' ? 'list' : 'tree';
   private selected: string | null = null;
@@ -40,11 +47,12 @@ export class Sidebar {
     });
     this.filter.addEventListener('input', () => this.update());
     this.filter.addEventListener('keydown', (event) => this.filterKey(event));
+    this.toolsPart = this.tools();
     this.element = h(
       'nav',
       { className: 'sidebar', id: 'sidebar', attributes: { 'aria-label': 'Workspaces' } },
       this.head(),
-      this.tools(),
+      this.toolsPart,
       this.found,
       h('div', { className: 'tree-scroll' }, this.tree.element),
     );
@@ -69,6 +77,7 @@ export class Sidebar {
     setText(this.count, all.length > 0 ? String(all.length) : '');
     this.showFound(filter, rows.filter((row) => row.matches).length, all.length);
     this.tree.element.hidden = rows.length === 0; // an empty tree is no tree
+    this.toolsPart.hidden = all.length === 0;
   }
 
   private showFound(filter: string, matching: number, total: number): void {

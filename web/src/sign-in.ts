@@ -16,7 +16,7 @@ export function signInPanel(reason: string, submit: (token: string) => Promise<s
   });
   const problem = formProblem();
   const button = h('button', { type: 'submit', className: 'button primary wide' }, 'Sign in');
-  const form = h('form', { noValidate: true }, token.element, problem.element, button);
+  const form = h('form', { noValidate: true }, userName(), token.element, problem.element, button);
   problem.set(reason);
 
   const trySignIn = async (): Promise<void> => {
@@ -55,6 +55,11 @@ export function signInPanel(reason: string, submit: (token: string) => Promise<s
     ),
   );
   return { element, focus: () => token.control.focus() };
+}
+
+/** Not shown: password managers file a token under a name. */
+function userName(): HTMLElement {
+  return h('input', { type: 'text', name: 'username', value: 'workspaced', autocomplete: 'username', hidden: true });
 }
 
 function whereToFind(): HTMLElement {

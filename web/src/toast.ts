@@ -1,10 +1,11 @@
-// Short messages about what just happened. They are read aloud (`aria-live`), stay while the pointer or the
-// focus is on them, and an error stays until it is dismissed.
+// Short messages about what just happened. They are read aloud (`aria-live`) and stay while the pointer or the
+// focus is on them. Nothing is only said here: what matters stays visible in its own place.
 
 import { h } from './dom';
 import { icon } from './icons';
 
-const STAY_MS = 6000;
+const STAY_MS = { info: 5000, error: 15_000 };
+const SHOWN_MAX = 3; // an organisation that fails as a whole must not cover the page
 
 const region = h('div', { className: 'toasts', attributes: { role: 'region', 'aria-label': 'Messages' } });
 const polite = h('div', { attributes: { 'aria-live': 'polite', 'aria-relevant': 'additions' } });
@@ -15,7 +16,7 @@ export function toastRegion(): HTMLElement {
   return region;
 }
 
-export function toast(text: string, tone: 'info' | 'error' = 'info'): void {
+export function toast(text: string, tone: keyof typeof STAY_MS = 'info'): void {
   const element = h('div', { className: `toast toast-${tone}` }, h('p', {}, text));
   let timer: number | undefined;
   const close = (): void => {
@@ -23,7 +24,7 @@ export function toast(text: string, tone: 'info' | 'error' = 'info'): void {
     element.remove();
   };
   const wait = (): void => {
-    if (tone === 'info') timer = window.setTimeout(close, STAY_MS);
+    timer = window.setTimeout(close, STAY_MS[tone]);
   };
   const hold = (): void => clearTimeout(timer);
   element.append(
@@ -38,6 +39,7 @@ export function toast(text: string, tone: 'info' | 'error' = 'info'): void {
   element.addEventListener('focusin', hold);
   element.addEventListener('focusout', wait);
   polite.append(element);
+  while (polite.childElementCount > SHOWN_MAX) polite.firstElementChild?.remove();
   wait();
 }
 

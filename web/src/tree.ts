@@ -97,6 +97,7 @@ export class Tree {
     setText(view.role, secondLine(row, isTree));
     setText(view.task, workspace.currentTask);
     view.task.hidden = workspace.currentTask === '';
+    view.role.hidden = !view.task.hidden; // in its place, so that the rows below stay where they are
     setText(view.unread, unread > 0 ? String(unread) : '');
     view.unread.hidden = unread === 0;
     view.status.show(workspace.status);

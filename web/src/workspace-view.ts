@@ -24,7 +24,7 @@ export class WorkspaceView {
   private readonly title = h('h1', { tabIndex: -1 });
   private readonly status = statusView();
   private readonly role = h('p', { className: 'muted view-role' });
-  private readonly task = h('p', { className: 'view-task', hidden: true });
+  private readonly task = h('span', { className: 'view-task', hidden: true });
   private readonly banner = h('div', { className: 'banner', hidden: true });
   private readonly panelHolder = h('div', { className: 'panel', id: 'panel', attributes: { role: 'tabpanel' } });
   private readonly tabButtons = new Map<Tab, HTMLElement>();
@@ -52,7 +52,8 @@ export class WorkspaceView {
     this.workspace = workspace;
     setText(this.title, workspace.name);
     setText(this.role, workspace.role);
-    setText(this.task, workspace.currentTask ? `Working on: ${workspace.currentTask}` : '');
+    setText(this.task, workspace.currentTask ? `Working on ${workspace.currentTask}` : '');
+    this.task.title = workspace.currentTask;
     this.task.hidden = workspace.currentTask === '';
     this.status.show(workspace.status);
     this.showBanner();
@@ -110,7 +111,7 @@ export class WorkspaceView {
       'header',
       { className: 'view-head' },
       h('a', { className: 'icon-button back', href: addressOf(null), attributes: { 'aria-label': 'Back to the list' } }, icon('back')),
-      h('div', { className: 'view-title' }, h('div', { className: 'view-line' }, this.title, this.status.element), this.role, this.task),
+      h('div', { className: 'view-title' }, h('div', { className: 'view-line' }, this.title, this.status.element, this.task), this.role),
       h(
         'div',
         { className: 'view-actions' },
@@ -120,10 +121,11 @@ export class WorkspaceView {
             type: 'button',
             className: 'button small',
             title: 'New workspace below this one',
+            attributes: { 'aria-label': 'Add below' },
             on: { click: () => this.callbacks.createBelow(this.workspace.id) },
           },
           icon('plus'),
-          'Add below',
+          h('span', { className: 'wide-only' }, 'Add below'),
         ),
         h(
           'button',

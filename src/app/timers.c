@@ -54,7 +54,7 @@ static void run_job(void *data)
 
 static void hand_out(Timers *timers, Job *job)
 {
-    bool expected = FALSE;
+    _Bool expected = 0;
 
     if (!atomic_compare_exchange_strong(&job->is_running, &expected, TRUE))
         return; /* the last turn still runs */

@@ -1,7 +1,7 @@
 /* One thread that knows when periodic work is due and hands it to the workers; it does none itself.
  *
- * A job that is still running when its next turn comes is not started twice. Source: ARCHITECTURE section 4.
- * Thread: add jobs before timers_start. */
+ * A job that is still running when its next turn comes is not started twice. Source: ARCHITECTURE
+ * section 4. Thread: add jobs before timers_start. */
 #pragma once
 
 #include "http/server.h"

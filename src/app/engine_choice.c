@@ -1,0 +1,70 @@
+#include "app/engine_choice.h"
+
+#include "auth/state_files.h"
+#include "base/log.h"
+
+#include <string.h>
+
+#define CHOICE_FILE   "engine"
+#define PULL_REGISTRY "ghcr.io"
+
+static Engine *open_docker(const Config *config, GError **error)
+{
+    Engine *engine = engine_docker_new(config->docker_host, error);
+
+    if (engine && config->ghcr_user && config->ghcr_token)
+        engine_docker_registry_set(engine, PULL_REGISTRY, config->ghcr_user, config->ghcr_token);
+    return engine;
+}
+
+static Engine *open_sandbox(const Config *config, GError **error)
+{
+    g_autofree char *directory = g_build_filename(config->data_dir, "sandbox", NULL);
+
+    return engine_sandbox_new(directory, error);
+}
+
+static Engine *open_named(const Config *config, const char *name, GError **error)
+{
+    return strcmp(name, "sandbox") == 0 ? open_sandbox(config, error) : open_docker(config, error);
+}
+
+static Engine *find_any(const Config *config)
+{
+    g_autoptr(GError) docker_error = NULL;
+    g_autoptr(GError) sandbox_error = NULL;
+    g_autoptr(Engine) docker = open_docker(config, &docker_error);
+    Engine *sandbox = NULL;
+
+    if (docker && engine_ping(docker, &docker_error))
+        return g_steal_pointer(&docker);
+    sandbox = open_sandbox(config, &sandbox_error);
+    if (!sandbox)
+        log_warning("no container engine: only external workspaces can work",
+                    LOG_TEXT("docker", docker_error ? docker_error->message : ""),
+                    LOG_TEXT("sandbox", sandbox_error ? sandbox_error->message : ""));
+    return sandbox;
+}
+
+static gboolean choose_auto(const Config *config, Engine **engine, GError **error)
+{
+    g_autofree char *remembered = state_file_read(config->data_dir, CHOICE_FILE);
+
+    if (remembered) {
+        *engine = open_named(config, remembered, error);
+        return *engine != NULL;
+    }
+    *engine = find_any(config);
+    return !*engine || state_file_write(config->data_dir, CHOICE_FILE, engine_name(*engine), error);
+}
+
+gboolean engine_choose(const Config *config, Engine **engine, GError **error)
+{
+    *engine = NULL;
+    if (strcmp(config->engine, "none") == 0)
+        return TRUE;
+    if (strcmp(config->engine, "auto") == 0)
+        return choose_auto(config, engine, error);
+    *engine = open_named(config, config->engine, error);
+    return *engine != NULL;
+}

@@ -9,7 +9,7 @@ import time
 import pytest
 import requests
 
-from conftest import text_message, wait_for
+from agent_program import text_message, wait_for
 
 UUID = re.compile(r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 

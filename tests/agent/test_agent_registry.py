@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, WORKSPACE_ID, wait_for
+from agent_program import BINARY, WORKSPACE_ID, wait_for
 from registry_server import RegistryServer
 
 REGISTER = "/registry/register"

@@ -6,7 +6,7 @@ import time
 import pytest
 import requests
 
-from conftest import text_message, wait_for
+from agent_program import text_message, wait_for
 
 
 def answer_of(result):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, WORKSPACE_ID, children_of, wait_for
+from agent_program import BINARY, WORKSPACE_ID, children_of, wait_for
 from registry_server import RegistryServer
 
 

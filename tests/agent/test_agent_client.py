@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BINARY, WORKSPACE_ID
+from agent_program import BINARY, WORKSPACE_ID
 from registry_server import RegistryServer
 
 PEERS = f"/registry/{WORKSPACE_ID}/peers"

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define COUNT_DEFAULT   20
-#define COUNT_MAX       1000
+#define COUNT_MAX       500 /* the server gives no more */
 #define PAGE            100 /* what the server gives unasked */
 #define SEEN_MAX        4096
 #define RETRY_FIRST_US  500000

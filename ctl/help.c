@@ -121,8 +121,8 @@ static void print_lines(const char *text)
 static void print_page(const Command *command)
 {
     fputs("NAME\n", stdout);
-    printf("%*sworkspacectl %s - ", TEXT_INDENT, "", command->name);
-    print_wrapped(command->summary, TEXT_INDENT + 16 + (guint)strlen(command->name), TEXT_INDENT);
+    printf("%*sworkspacectl %s -", TEXT_INDENT, "", command->name);
+    print_wrapped(command->summary, TEXT_INDENT + 15 + (guint)strlen(command->name), TEXT_INDENT);
     print_heading("SYNOPSIS");
     printf("%*sworkspacectl %s%s%s%s\n", TEXT_INDENT, "", command->name, *command->words ? " " : "",
            command->words, " [OPTIONS]");

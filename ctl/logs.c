@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define LINES_DEFAULT  200
-#define LINES_MAX      100000
+#define LINES_MAX      10000 /* the server gives no more */
 #define LINE_BYTES_MAX 65536 /* a longer one is printed in pieces */
 
 const Option logs_options[] = {
@@ -65,7 +65,7 @@ gboolean logs_run(Session *session, GError **error)
     gint64 lines = LINES_DEFAULT;
     g_auto(ApiAnswer) answer = {0};
 
-    if (!arguments_get_int(session->arguments, "lines", 0, LINES_MAX, &lines, error))
+    if (!arguments_get_int(session->arguments, "lines", 1, LINES_MAX, &lines, error))
         return FALSE;
     g_autofree char *id =
         workspace_id_resolve(session->api, arguments_position(session->arguments, 0), error);

@@ -177,7 +177,9 @@ static gboolean is_accepted(const char *head, const char *key)
 /* Some other answer than the upgrade: as much of its body as has come tells why. */
 static gboolean refuse(WebSocketClient *socket, long status, GError **error)
 {
-    g_auto(ApiAnswer) answer = {.status = status, .retry_after_s = -1};
+    /* Without a token the socket's route answers 400, as a smoke test of the reference wants it. */
+    gboolean lacks_token = status == 400 && !api_target(socket->api)->token;
+    g_auto(ApiAnswer) answer = {.status = lacks_token ? 401 : status, .retry_after_s = -1};
 
     if (socket->received->len == 0 && wait_for(socket, POLLIN, POLL_MS)) {
         char bytes[4096];

@@ -48,10 +48,9 @@ const Command commands[] = {
             "standard output.\n"
             "With --json it prints the server's answer, with --wait the workspace once it is "
             "online.",
-        .examples =
-            "workspacectl create Scout --wait\n"
-            "workspacectl create Coder --parent Lead --image node:22 --command 'claude -p' \\\n"
-            "    --secret ANTHROPIC_API_KEY --role 'writes the code'",
+        .examples = "workspacectl create Scout --wait\n"
+                    "workspacectl create Coder --parent Lead --image node:22 \\\n"
+                    "    --command 'claude -p' --secret ANTHROPIC_API_KEY --role 'writes code'",
         .options = create_options,
         .needs_server = TRUE,
         .run = create_run,
@@ -149,8 +148,8 @@ const Command commands[] = {
         .summary = "print the token in use, and where it is read",
         .description = "Prints the token on standard output and where it was found on standard "
                        "error. With --json both are members of one object.",
-        .examples = "curl -H \"Authorization: Bearer $(workspacectl token)\" "
-                    "http://127.0.0.1:8080/workspaces",
+        .examples = "curl -H \"Authorization: Bearer $(workspacectl token)\" \\\n"
+                    "    http://127.0.0.1:8080/workspaces",
         .needs_server = TRUE,
         .run = token_run,
     },

@@ -74,7 +74,8 @@ static char *url_normalise(const char *text)
         strstr(text, "://") ? g_strdup(text) : g_strconcat("http://", text, NULL);
     g_autoptr(GUri) uri = g_uri_parse(full, G_URI_FLAGS_ENCODED | G_URI_FLAGS_PARSE_RELAXED, NULL);
 
-    if (!uri || !not_empty(g_uri_get_host(uri)) || g_uri_get_query(uri) || g_uri_get_fragment(uri))
+    if (strpbrk(full, " \t\r\n") || !uri || !not_empty(g_uri_get_host(uri)) ||
+        g_uri_get_query(uri) || g_uri_get_fragment(uri))
         return NULL;
     if (strcmp(g_uri_get_scheme(uri), "http") != 0 && strcmp(g_uri_get_scheme(uri), "https") != 0)
         return NULL;

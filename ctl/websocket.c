@@ -255,6 +255,8 @@ static void on_message(wslay_event_context_ptr frames,
     if (arg->opcode != WSLAY_TEXT_FRAME || socket->is_done)
         return;
     socket->is_done = !socket->message((const char *)arg->msg, arg->msg_length, socket->data);
+    /* A reader who took his time (a pager) is no silence of the server. */
+    socket->heard_us = g_get_monotonic_time();
 }
 
 static void frames_init(WebSocketClient *socket)

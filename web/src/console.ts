@@ -25,6 +25,7 @@ export class Console {
   private readonly live: Live;
   private view: WorkspaceView | null = null;
   private overview: Overview | null = null;
+  private frame = 0;
 
   constructor(
     private readonly store: Store,
@@ -44,8 +45,8 @@ export class Console {
       unread: (id) => this.conversations.unread(id),
     });
     append(this.element, [skipLink(), this.topBar.element, this.sidebar.element, this.main]);
-    store.subscribe(() => this.update());
-    this.conversations.subscribe(() => this.sidebar.update());
+    store.subscribe(() => this.updateSoon());
+    this.conversations.subscribe(() => this.updateSoon());
     window.addEventListener('hashchange', () => this.navigate());
   }
 
@@ -89,6 +90,14 @@ export class Console {
   }
 
   /* ---- showing ---- */
+
+  /** Events can come faster than the screen is drawn. */
+  private updateSoon(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.update();
+    });
+  }
 
   private update(): void {
     if (!this.element.isConnected) return; // the sign-in panel is shown

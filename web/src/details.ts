@@ -33,12 +33,12 @@ export class DetailsPanel implements Panel {
     this.element = h(
       'div',
       { className: 'panel-scroll details', tabIndex: 0 },
-      h('section', { className: 'card' }, h('h3', {}, 'Facts'), this.facts),
+      h('section', { className: 'card' }, h('h2', {}, 'Facts'), this.facts),
       h(
         'div',
         { className: 'details-side' },
-        h('section', { className: 'card' }, h('h3', {}, 'Agent card'), this.card),
-        h('section', { className: 'card' }, h('h3', {}, 'Name and role'), this.form()),
+        h('section', { className: 'card' }, h('h2', {}, 'Agent card'), this.card),
+        h('section', { className: 'card' }, h('h2', {}, 'Name and role'), this.form()),
         dangerZone(remove),
       ),
     );
@@ -170,7 +170,7 @@ function dangerZone(remove: () => void): HTMLElement {
   return h(
     'section',
     { className: 'card danger-zone' },
-    h('h3', {}, 'Delete'),
+    h('h2', {}, 'Delete'),
     h('p', { className: 'muted' }, 'Removes the workspace, everything below it, and their containers and volumes.'),
     h('button', { type: 'button', className: 'button danger', on: { click: remove } }, icon('trash'), 'Delete workspace'),
   );

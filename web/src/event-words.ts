@@ -12,6 +12,7 @@ interface EventWords {
 const words: Record<string, EventWords> = {
   WORKSPACE_PROVISIONING: { title: 'Starting', tone: 'busy', detail: (p) => joined(p['runtime'], tierOf(p)) },
   WORKSPACE_ONLINE: { title: 'Online', tone: 'good', detail: (p) => asText(p['url']) },
+  WORKSPACE_AWAITING_AGENT: { title: 'Waiting for agent', tone: 'busy' },
   WORKSPACE_OFFLINE: { title: 'Offline', tone: 'idle' },
   WORKSPACE_DEGRADED: { title: 'Degraded', tone: 'warn', detail: (p) => asText(p['sample_error']) },
   WORKSPACE_PROVISION_FAILED: { title: 'Start failed', tone: 'bad', detail: (p) => asText(p['error']) },

@@ -1,5 +1,5 @@
-// Deleting, always after a question. The question names everything below the workspace that this page
-// knows; what the server answers counts: when it names children that were not shown, it is asked again.
+// Deleting, always after a question. The question names everything below the workspace. What the server says
+// counts: when something has come to stand below it meanwhile, nothing is deleted and the question is put again.
 
 import { type Child as ServerChild, removeWorkspace } from './api';
 import { type Dialog, openDialog } from './dialog';
@@ -32,7 +32,7 @@ class RemoveDialog {
   open(): void {
     for (const child of descendants(this.store.all(), this.workspace.id)) this.agreed.set(child.id, child.name);
     const cancel = h('button', { type: 'button', className: 'button' }, 'Keep it');
-    this.confirm.addEventListener('click', () => void this.remove(false));
+    this.confirm.addEventListener('click', () => void this.remove());
     this.dialog = openDialog(
       `Delete “${this.workspace.name}”?`,
       'remove-dialog',
@@ -56,13 +56,15 @@ class RemoveDialog {
     );
   }
 
-  private async remove(confirmed: boolean): Promise<void> {
+  private async remove(): Promise<void> {
     this.problem.set('');
     this.setBusy(true);
     try {
-      const answer = await removeWorkspace(this.workspace.id, confirmed);
+      if (this.agreed.size > 0 && !(await this.isStillAgreed())) return;
+      // Without children nothing is confirmed, so that the server refuses when there are some after all.
+      const answer = await removeWorkspace(this.workspace.id, this.agreed.size > 0);
       if (answer.kind === 'removed') this.finish(answer.cascaded, answer.cleanupPending);
-      else if (this.agree(answer.children)) await this.remove(true);
+      else this.agree(answer.children);
     } catch (error) {
       this.problem.set(error instanceof Error ? error.message : 'The workspace could not be deleted.');
     } finally {
@@ -70,7 +72,12 @@ class RemoveDialog {
     }
   }
 
-  /** True when every child the server names was on the list that the person agreed to. */
+  private async isStillAgreed(): Promise<boolean> {
+    if (!(await this.store.refresh())) throw new Error(this.store.problem);
+    return this.agree(descendants(this.store.all(), this.workspace.id));
+  }
+
+  /** True when everything below was on the list that was shown; otherwise it is now. */
   private agree(children: readonly ServerChild[]): boolean {
     const unknown = children.filter((child) => !this.agreed.has(child.id));
     if (unknown.length === 0) return true;

@@ -15,6 +15,7 @@ const statusOf: Record<string, string> = {
   WORKSPACE_PROVISION_FAILED: 'failed',
   WORKSPACE_PAUSED: 'paused',
   WORKSPACE_HIBERNATED: 'hibernated',
+  WORKSPACE_AWAITING_AGENT: 'awaiting_agent',
 };
 
 /** Events after which only the list can tell how the organisation looks. */
@@ -88,7 +89,7 @@ export class Store {
   private workspaces: Workspaces = new Map();
   private readonly listeners = new Set<() => void>();
   private timer: number | undefined;
-  private fetching = false;
+  private fetching: Promise<boolean> | null = null;
   private revision = 0; // counts events, to notice those that came while a fetch was under way
   loaded = false;
   problem = ''; // why the last fetch failed; '' when it did not
@@ -132,11 +133,14 @@ export class Store {
 
   /** False when the server could not be asked; a refused token is reported by the API itself. */
   async refresh(): Promise<boolean> {
-    if (this.fetching) {
-      this.refreshSoon();
-      return true;
-    }
-    this.fetching = true;
+    while (this.fetching) await this.fetching; // its answer may be older than the reason to ask again
+    this.fetching = this.fetch();
+    const answered = await this.fetching;
+    this.fetching = null;
+    return answered;
+  }
+
+  private async fetch(): Promise<boolean> {
     const revision = this.revision;
     try {
       const rows = await listWorkspaces();
@@ -149,7 +153,6 @@ export class Store {
       this.problem = error instanceof ApiError ? error.message : 'The list of workspaces could not be read.';
       return false;
     } finally {
-      this.fetching = false;
       this.changed();
     }
   }

@@ -7,7 +7,6 @@ import { h, reconcile, setAttribute, setText } from './dom';
 import type { Row } from './hierarchy';
 import { icon } from './icons';
 import { type StatusView, statusView } from './status-view';
-import { statusWords } from './status';
 
 const TYPEAHEAD_MS = 700;
 
@@ -21,7 +20,8 @@ interface RowView {
   name: HTMLElement;
   role: HTMLElement;
   task: HTMLElement;
-  unread: HTMLElement;
+  badge: HTMLElement;
+  unread: HTMLElement; // the number in the badge
   status: StatusView;
 }
 
@@ -49,6 +49,7 @@ export class Tree {
   update(state: TreeState): void {
     const hadFocus = this.element.contains(document.activeElement);
     const formerIndex = this.state.rows.findIndex((row) => row.workspace.id === this.focusId);
+    if (!hadFocus && state.selected !== this.state.selected) this.focusId = state.selected; // Tab then leads to it
     this.state = state;
     setAttribute(this.element, 'role', state.mode === 'tree' ? 'tree' : 'listbox');
     for (const row of state.rows) this.showRow(row);
@@ -98,10 +99,9 @@ export class Tree {
     setText(view.task, workspace.currentTask);
     view.task.hidden = workspace.currentTask === '';
     view.role.hidden = !view.task.hidden; // in its place, so that the rows below stay where they are
-    setText(view.unread, unread > 0 ? String(unread) : '');
-    view.unread.hidden = unread === 0;
+    setText(view.unread, String(unread));
+    view.badge.hidden = unread === 0;
     view.status.show(workspace.status);
-    setAttribute(element, 'aria-label', spokenName(row, isTree, unread));
   }
 
   /** Keeps exactly one row in the tab order, near the one that was there before. */
@@ -109,7 +109,7 @@ export class Tree {
     const { rows, selected } = this.state;
     const has = (id: string | null): boolean => rows.some((row) => row.workspace.id === id);
     if (!has(this.focusId)) {
-      const near = rows[Math.min(Math.max(formerIndex, 0), rows.length - 1)]?.workspace.id ?? null;
+      const near = rows[Math.min(Math.max(formerIndex, 0), rows.length - 1)]?.workspace.id ?? null; // where it was
       this.focusId = formerIndex < 0 && has(selected) ? selected : near;
     }
     for (const [id, view] of this.views) view.element.tabIndex = id === this.focusId ? 0 : -1;
@@ -230,28 +230,22 @@ function newRowView(id: string): RowView {
   const name = h('span', { className: 'row-name' });
   const role = h('span', { className: 'row-role' });
   const task = h('span', { className: 'row-task' });
-  const unread = h('span', { className: 'badge' });
+  const unread = h('span', {});
+  const badge = h('span', { className: 'badge' }, unread, h('span', { className: 'visually-hidden' }, ' unread'));
   const status = statusView('row-status');
   const element = h(
     'li',
     { className: 'row', attributes: { 'data-id': id } },
     h('span', { className: 'twisty' }, icon('chevron')),
-    h('span', { className: 'row-main' }, h('span', { className: 'row-line' }, name, unread, status.element), role, task),
+    h('span', { className: 'row-main' }, h('span', { className: 'row-line' }, name, badge, status.element), role, task),
   );
-  return { element, name, role, task, unread, status };
+  return { element, name, role, task, badge, unread, status };
 }
 
 function secondLine(row: Row, isTree: boolean): string {
   if (isTree || !row.parent) return row.workspace.role;
   const under = `under ${row.parent.name}`;
   return row.workspace.role ? `${row.workspace.role} · ${under}` : under;
-}
-
-function spokenName(row: Row, isTree: boolean, unread: number): string {
-  const { workspace } = row;
-  const messages = unread === 1 ? '1 new message' : `${unread} new messages`;
-  const parts = [workspace.name, statusWords(workspace.status).label, secondLine(row, isTree), workspace.currentTask];
-  return [...parts, unread > 0 ? messages : ''].filter((part) => part !== '').join(', ');
 }
 
 function rowId(target: EventTarget | null): string | null {

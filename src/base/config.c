@@ -43,7 +43,7 @@ static const Option options[] = {
     {"CORS_ORIGINS", "cors-origins", OPTION_TEXT, FIELD(cors_origins), NULL, 0, 0, JUNK_REFUSED,
      FALSE, "web origins that may call the API, separated by commas; unset: http://localhost:3000 and :3001"},
     {"RATE_LIMIT", "rate-limit", OPTION_INT, FIELD(rate_limit), "600", 1, NO_LIMIT, JUNK_IS_DEFAULT,
-     FALSE, "requests a minute from one address; loopback is not limited"},
+     FALSE, "requests a minute from one address; a workspace's own token has a window of its own"},
     {"WORKSPACED_WORKERS", "workers", OPTION_INT, FIELD(workers), "0", 0, 1024, JUNK_REFUSED, FALSE,
      "threads that run handlers; 0: four a core"},
     {"WORKSPACED_SHUTDOWN_SECONDS", "shutdown-seconds", OPTION_INT, FIELD(shutdown_seconds), "30", 1,

@@ -112,7 +112,7 @@ static gboolean is_below(const char *path, const char *root)
     return strncmp(path, root, length) == 0 && (path[length] == '\0' || path[length] == '/');
 }
 
-static gboolean is_below_any(const char *path, char *const *roots)
+static gboolean is_below_any(const char *path, const char *const *roots)
 {
     for (; *roots; roots++)
         if (**roots && is_below(path, *roots))
@@ -122,8 +122,8 @@ static gboolean is_below_any(const char *path, char *const *roots)
 
 gboolean rule_workspace_dir(const char *path, const char *roots, GError **error)
 {
-    static char *const system_folders[] = {"/etc",  "/var", "/proc", "/sys", "/dev", "/boot",
-                                           "/sbin", "/bin", "/lib",  "/usr", NULL};
+    static const char *const system_folders[] = {"/etc",  "/var", "/proc", "/sys", "/dev", "/boot",
+                                                 "/sbin", "/bin", "/lib",  "/usr", NULL};
     g_autofree char *clean = NULL;
     g_auto(GStrv) allowed = NULL;
 
@@ -142,7 +142,7 @@ gboolean rule_workspace_dir(const char *path, const char *roots, GError **error)
     if (is_below_any(clean + (clean[1] == '/'), system_folders))
         return error_set(error, ERROR_INVALID, "workspace_dir must not be a system folder");
     allowed = g_strsplit(roots ? roots : "/", ":", -1);
-    if (!is_below_any(clean, allowed))
+    if (!is_below_any(clean, (const char *const *)allowed))
         return error_set(error, ERROR_INVALID,
                          "workspace_dir must be below one of WORKSPACE_DIR_ROOTS");
     return TRUE;

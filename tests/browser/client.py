@@ -37,7 +37,7 @@ class Client:
             if found == status:
                 return
             assert time.monotonic() < deadline, f"{workspace_id} is {found}, not {status}"
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def create_online(self, name, **fields):
         workspace_id = self.create(name, **fields)

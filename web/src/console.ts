@@ -41,7 +41,7 @@ export class Console {
     this.topBar = new TopBar(() => this.live.retryNow(), signOut);
     this.sidebar = new Sidebar(store, {
       select: (id) => this.choose(id),
-      create: () => this.create(currentRoute().id),
+      create: () => this.create(null),
       unread: (id) => this.conversations.unread(id),
     });
     append(this.element, [skipLink(), this.topBar.element, this.sidebar.element, this.main]);

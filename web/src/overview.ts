@@ -3,7 +3,7 @@
 import { type Child, h, replace } from './dom';
 import { brandMark, icon } from './icons';
 import { addressOf } from './route';
-import { needsAttention, statusWords } from './status';
+import { needsAttention, statusRank, statusWords } from './status';
 import { statusView } from './status-view';
 import type { Store } from './store';
 import type { Workspace } from './types';
@@ -65,7 +65,8 @@ export class Overview {
 function summary(all: readonly Workspace[]): HTMLElement {
   const counts = new Map<string, number>();
   for (const { status } of all) counts.set(status, (counts.get(status) ?? 0) + 1);
-  const tiles = [...counts].map(([status, count]) => {
+  const sorted = [...counts].sort(([a], [b]) => statusRank(a) - statusRank(b));
+  const tiles = sorted.map(([status, count]) => {
     const view = statusView();
     view.show(status);
     return h('li', { className: 'card tile' }, h('strong', {}, String(count)), view.element);

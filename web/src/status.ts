@@ -25,6 +25,14 @@ export function statusWords(status: string): StatusWords {
   return words[status] ?? { label: status || 'Unknown', tone: 'idle', meaning: 'A status this page does not know.' };
 }
 
+const order = ['online', ...Object.keys(words)];
+
+/** For sorting: the good news first, then as a workspace lives. */
+export function statusRank(status: string): number {
+  const rank = order.indexOf(status);
+  return rank < 0 ? order.length : rank;
+}
+
 export function needsAttention(status: string): boolean {
   return status === 'failed' || status === 'degraded' || status === 'offline';
 }

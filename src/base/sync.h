@@ -5,7 +5,8 @@
  * -Wthread-safety finds a missing lock while compiling.
  *
  * The order of locks, outermost first; a thread that holds one may take only those below it:
- *   0 order of events    1 reconcile executor    2 a2a proxy, then its forwards    3 org tree    4 token cache    5 hub    6 queues, pools
+ *   0 order of events    1 reconcile executor    2 a2a proxy, then its forwards    3 org tree
+ *   4 token cache    5 hub    6 queues, pools
  * A lock guards memory, not work: no I/O, SQL, call-back, engine call or log line while it is held. */
 #pragma once
 

@@ -252,7 +252,8 @@ typedef struct {
     gboolean (*image_inspect)(Engine *self, const char *image, char **digest, GError **error);
     /* Required. Makes image `image` from a tar of a root file system. */
     gboolean (*image_import)(Engine *self, const char *image, GBytes *tar, GError **error);
-    /* Required. `progress` (may be NULL) gets lines for people. ERROR_NOT_FOUND: no such image at its registry; ERROR_FORBIDDEN. */
+    /* Required. `progress` (may be NULL) gets lines for people. ERROR_NOT_FOUND: no such image at its registry; ERROR_FORBIDDEN;
+     * ERROR_OUTCOME_UNKNOWN: among others, `cancel` fired. */
     gboolean (*image_pull)(Engine *self, const char *image, EngineBytesFunction progress, void *data,
                            Cancel *cancel, GError **error);
 
@@ -320,6 +321,14 @@ void engine_metrics(Engine *engine, EngineMetrics *metrics);
  * DOCKER_TLS_VERIFY and DOCKER_CERT_PATH (tcp only) and DOCKER_API_VERSION count as for the Docker CLI.
  * Errors: ERROR_INVALID for an address we cannot speak to (ssh, http), or certificates that are not there. */
 Engine *engine_docker_new(const char *endpoint, GError **error);
+/* The same with every setting from the caller and none from the environment. NULL and "" are "not set". */
+typedef struct {
+    const char *host;        /* DOCKER_HOST */
+    const char *api_version; /* DOCKER_API_VERSION */
+    const char *cert_path;   /* DOCKER_CERT_PATH */
+    gboolean tls_verify;     /* DOCKER_TLS_VERIFY */
+} DockerSettings;
+Engine *engine_docker_open(const DockerSettings *settings, GError **error);
 /* Credentials for pulls from `registry` ("ghcr.io") and no other; NULL texts forget them. Call before the first pull. */
 void engine_docker_registry_set(Engine *engine, const char *registry, const char *user,
                                 const char *token);

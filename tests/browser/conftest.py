@@ -4,23 +4,14 @@ CHROMIUM names another browser than Debian's. A test fails when the page wrote a
 test names it in `expected_errors`.
 """
 
-import os
 import re
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from client import Client
+from browser_client import Client
+from browser_page import launch
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT_MS = 15_000  # a container is made meanwhile
 
 expect.set_options(timeout=TIMEOUT_MS)
@@ -29,7 +20,7 @@ expect.set_options(timeout=TIMEOUT_MS)
 @pytest.fixture(scope="session")
 def chromium():
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = launch(playwright)
         yield browser
         browser.close()
 

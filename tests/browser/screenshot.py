@@ -9,9 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from client import Client
-from conftest import ARGUMENTS, CHROMIUM
-from page_objects import answers, choose, expect_status, say
+from browser_client import Client
+from browser_page import answers, choose, expect_status, launch, say
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "images"
 
@@ -68,7 +67,7 @@ def main():
     roots = make_team(client)
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            browser = launch(playwright)
             context = browser.new_context(
                 viewport={"width": 1280, "height": 880}, device_scale_factor=2, reduced_motion="reduce"
             )

@@ -2,23 +2,8 @@
 
 from playwright.sync_api import expect
 
-from gate import Gate
-from page_objects import choose, expect_status, row, tab
-
-
-def workspace(number, **fields):
-    """A row of GET /workspaces."""
-    return {
-        "id": f"00000000-0000-4000-8000-{number:012d}",
-        "name": f"Agent {number:03d}",
-        "role": None,
-        "tier": 2,
-        "status": "online",
-        "parent_id": None,
-        "runtime": "builtin",
-        "created_at": "2026-01-02T03:04:05Z",
-        **fields,
-    }
+from browser_gate import Gate
+from browser_page import choose, expect_status, row, tab, workspace
 
 
 def test_a_failed_start_tells_its_reason(page, client):

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-from page_objects import answers, choose, dialog, expect_status, message_box, row, say, tab
+from browser_page import answers, choose, dialog, expect_status, message_box, row, say, tab
 
 
 def test_create_chat_events_delete(page, client):

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from page_objects import answers, dialog, expect_status, message_box, row, tab
+from browser_page import answers, dialog, expect_status, message_box, row, tab
 
 STOPS_MAX = 40
 

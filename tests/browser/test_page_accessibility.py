@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from page_objects import answers, choose, dialog, expect_status, say, tab
+from browser_page import answers, choose, dialog, expect_status, say, tab
 
 AXE = Path(__file__).resolve().parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RUN = """async () => {

@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import expect
 
-from test_states import workspace
+from browser_page import workspace
 
 COUNT = 500
 FIRST_SHOWN_MS = 1500  # after the answer has arrived; measured 130 on 2 shared cores

@@ -2,11 +2,10 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
-from gate import Gate
-from page_objects import choose, expect_status, row, tab
+from browser_gate import Gate
+from browser_page import choose, expect_status, row, tab
 
 CUT = [r"ERR_", r"WebSocket connection .* failed"]  # the browser's own notes of a lost connection
 
@@ -84,12 +83,12 @@ def test_an_answer_that_breaks_off_can_be_asked_for_again(open_page, server, cli
 
 
 def test_a_restarted_server_is_found_again(page, server, client, expected_errors):
-    if not hasattr(server, "restart"):
-        pytest.skip("this server cannot be restarted by a test")
     expected_errors += CUT
     client.create("Survivor", runtime="external")
     expect(row(page, "Survivor")).to_be_visible()
-    server.restart()
+    server.stop()
+    expect(page.locator(".connection")).to_have_text("Disconnected")
+    server.start()
     expect(page.locator(".connection")).to_have_text("Live")
     client.create("Newcomer", runtime="external")
     expect(row(page, "Newcomer")).to_be_visible()

@@ -16,6 +16,7 @@
 
 /* Types of the server, from its catalogue pg_type. */
 #define TYPE_UNKNOWN 0
+#define TYPE_BOOL    16
 #define TYPE_BYTEA   17
 #define TYPE_INT8    20
 #define TYPE_INT2    21
@@ -429,6 +430,9 @@ static void collect_cell(const PGresult *result, int row, int column, DbRows *ro
     case TYPE_INT4:
     case TYPE_INT2:
         db_rows_add_int(rows, g_ascii_strtoll(text, NULL, 10));
+        break;
+    case TYPE_BOOL: /* of an expression; SQLite has numbers there */
+        db_rows_add_int(rows, *text == 't');
         break;
     case TYPE_FLOAT8:
     case TYPE_FLOAT4:

@@ -1,9 +1,11 @@
 """What is shown while something is missing, under way or wrong."""
 
+import re
+
 from playwright.sync_api import expect
 
 from browser_gate import Gate
-from browser_page import choose, expect_status, row, tab, workspace
+from browser_page import choose, expect_status, row, say, tab, workspace
 
 
 def test_a_failed_start_tells_its_reason(page, client):
@@ -56,6 +58,20 @@ def test_a_server_that_is_away_is_said_and_waited_for(open_page, server, client,
     page.get_by_role("button", name="Try now").click()
     expect(row(page, "There again")).to_be_visible()
     gate.shut()
+
+
+def test_a_message_that_cannot_be_delivered_can_be_tried_again(page, client, expected_errors):
+    expected_errors += [r"50[0-9] \("]
+    waiting = client.create("Waiting", runtime="external")
+    choose(page, "Waiting")
+    say(page, "Anybody there?")
+    failed = page.locator(".turn-agent[data-state=failed]")
+    expect(failed).to_have_count(1)
+    with page.expect_request(re.compile(f"/workspaces/{waiting}/a2a$")) as again:
+        failed.get_by_role("button", name="Try again").click()
+    assert again.value.post_data_json["params"]["message"]["parts"] == [{"kind": "text", "text": "Anybody there?"}]
+    expect(failed).to_have_count(1)
+    expect(page.locator(".turn-you")).to_have_count(1)
 
 
 def test_an_address_of_something_deleted_says_so(page, client):

@@ -66,6 +66,7 @@ export class Console {
   private catchUp(): void {
     void this.store.refresh();
     this.view?.catchUp();
+    this.conversations.recover();
   }
 
   private receive(event: LiveEvent): void {

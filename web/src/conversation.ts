@@ -42,7 +42,7 @@ export class Conversation {
   readonly turns: Turn[] = [];
   unread = 0;
   private readonly listeners = new Set<ConversationListener>();
-  private readonly seen = new Set<string>(); // ids of tasks and messages that are shown already
+  private readonly tasks = new Map<string, Turn>(); // by task id: the turn that shows its answer
   private contextId = '';
   private taskId = '';
   private running: { turn: Turn; abort: AbortController } | null = null;
@@ -89,15 +89,16 @@ export class Conversation {
 
   private async readHistory(): Promise<void> {
     const rows = await listChatActivity(this.workspaceId);
-    if (this.turns.length > 0) return; // a message was sent meanwhile; the rows would hold it twice
-    for (const row of rows.reverse()) this.addHistory(row);
+    const first = this.turns[0]; // said or received meanwhile; what is newer would be shown twice
+    const earlier = first ? rows.filter((row) => Date.parse(asText(row['created_at'])) < Date.parse(first.at)) : rows;
+    this.turns.unshift(...earlier.reverse().flatMap((row) => this.historyTurns(row)));
     this.changed(null);
   }
 
-  private addHistory(row: Record<string, unknown>): void {
+  private historyTurns(row: Record<string, unknown>): Turn[] {
     const at = asText(row['created_at']);
     const question = questionOf(row['request_body']);
-    if (question) this.turns.push(newTurn('you', question, at, 'done'));
+    const turns = question ? [newTurn('you', question, at, 'done')] : [];
 
     const answer = newTurn('agent', '', at, 'done', question);
     this.applyBody(answer, row['response_body']);
@@ -106,7 +107,8 @@ export class Conversation {
       answer.state = 'failed';
       answer.problem ||= asText(row['error_detail']) || 'The agent did not answer.';
     }
-    if (turnText(answer) || answer.state !== 'done') this.turns.push(answer);
+    if (turnText(answer) || answer.state !== 'done') turns.push(answer);
+    return turns;
   }
 
   private applyBody(turn: Turn, body: unknown): void {
@@ -132,6 +134,7 @@ export class Conversation {
     if (this.running) return;
     const index = this.turns.indexOf(failed);
     if (index >= 0) this.turns.splice(index, 1);
+    for (const [task, turn] of this.tasks) if (turn === failed) this.tasks.delete(task);
     await this.answer(failed.question);
   }
 
@@ -219,7 +222,7 @@ export class Conversation {
   private remember(turn: Turn, taskId: string, contextId: string): void {
     if (contextId) this.contextId = contextId;
     if (!taskId) return;
-    this.seen.add(taskId);
+    this.tasks.set(taskId, turn);
     if (turn === this.running?.turn) this.taskId = taskId;
   }
 
@@ -263,12 +266,11 @@ export class Conversation {
 
   /** An answer announced on the live connection: of a queued message, or to somebody else's question. */
   receiveResponse(body: unknown, at: string): void {
-    if (this.running) return; // it announces what is being received here
+    if (this.complete(body) || this.running) return; // running: it announces what is being received here
     const answer = newTurn('agent', '', at, 'done');
-    const known = isKnown(body, this.seen);
     this.applyBody(answer, body);
     const text = turnText(answer);
-    if (known || (!text && answer.state !== 'failed') || this.justShown(text)) return;
+    if ((!text && answer.state !== 'failed') || this.justShown(text)) return;
 
     this.notice();
     const queued = this.turns.find((turn) => turn.state === 'queued');
@@ -279,6 +281,28 @@ export class Conversation {
       this.changed(queued);
     } else {
       this.add(answer);
+    }
+  }
+
+  /** Whether the answer belongs to a turn that is shown. One whose connection was lost gets the rest by this. */
+  private complete(body: unknown): boolean {
+    const turn = this.tasks.get(taskOf(body));
+    if (turn?.state === 'failed' && turn !== this.running?.turn) {
+      turn.state = 'done';
+      turn.problem = '';
+      this.applyBody(turn, body);
+      this.changed(turn);
+    }
+    return turn !== undefined;
+  }
+
+  /** After a lost connection: answers that broke off may have been finished meanwhile. */
+  async recover(): Promise<void> {
+    if (![...this.tasks.values()].some((turn) => turn.state === 'failed')) return;
+    try {
+      for (const row of await listChatActivity(this.workspaceId)) this.complete(row['response_body']);
+    } catch {
+      // They stay as they are, with the offer to try again.
     }
   }
 
@@ -306,9 +330,10 @@ function isSettled(turn: Turn): boolean {
   return turn.state !== 'waiting' && turn.state !== 'streaming';
 }
 
-function isKnown(body: unknown, seen: ReadonlySet<string>): boolean {
+function taskOf(body: unknown): string {
   const result = isRecord(body) ? body['result'] : null;
-  return isRecord(result) && (seen.has(asText(result['id'])) || seen.has(asText(result['taskId'])));
+  if (!isRecord(result)) return '';
+  return result['kind'] === 'task' ? asText(result['id']) : asText(result['taskId']);
 }
 
 function questionOf(request: unknown): string {
@@ -351,6 +376,10 @@ export class Conversations {
       this.byWorkspace.set(workspaceId, conversation);
     }
     return conversation;
+  }
+
+  recover(): void {
+    for (const conversation of this.byWorkspace.values()) void conversation.recover();
   }
 
   unread(workspaceId: string): number {

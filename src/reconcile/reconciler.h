@@ -7,10 +7,12 @@
 #pragma once
 
 #include "auth/tokens.h"
+#include "base/config.h"
 #include "db/db.h"
 #include "engine/engine.h"
 #include "events/events.h"
 #include "org/tree.h"
+#include "provision/runtimes.h"
 
 typedef struct _Reconciler Reconciler;
 
@@ -30,6 +32,14 @@ typedef struct {
     guint16 server_port;
     guint start_limit, stop_limit; /* 0: 4 and 8 */
     guint pass_interval_ms;        /* 0: 30 s */
+    /* Tiers, directories, time-outs, awareness; NULL: the defaults. */
+    const Config *config;
+    /* NULL: the reference's own table. */
+    const Runtimes *runtimes;
+    /* Makes sure that the image of runtime `builtin` is there and gives its name (owned). NULL: there is none, and such starts
+     * fail saying so. Errors as those of an engine call. Called by several threads. */
+    gboolean (*base_image)(Engine *engine, char **image, void *data, GError **error);
+    void *base_image_data;
 } ReconcilerOptions;
 
 /* Pointers of `options` are borrowed until reconciler_free. */
@@ -52,6 +62,10 @@ gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint
 gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id, guint lines,
                                 Cancel *cancel, EngineBytesFunction function, void *data,
                                 GError **error);
+
+/* An administrator confirms that the engine behind the socket is the one to use from now on (`held` because its id changed).
+ * Error: ERROR_CONFLICT when the database belongs to another installation; those of engine and database. */
+gboolean reconciler_confirm_engine(Reconciler *reconciler, GError **error);
 
 typedef struct {
     gboolean has_engine, engine_up;

@@ -1,0 +1,297 @@
+/* One thread that knows whether the engine answers, whether it is the one we know, and when the
+ * next pass is due; and one that listens to its events.
+ *
+ * A daemon that is down or slow makes its containers unknown, never dead: while it is down the
+ * executor is paused, so nothing can be concluded. Three failed pings in a row are "down"; one that
+ * succeeds is "up", followed by a full pass. Source: spec 02, section 17.3 A, E, F, G; ARCHITECTURE
+ * D17. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "reconcile/internal.h"
+#include "store/installation.h"
+
+#include <string.h>
+
+#define PINGS_UNTIL_DOWN    3
+#define PING_AGAIN_US       CLOCK_SECOND_US
+#define PING_DOWN_US        (2 * CLOCK_SECOND_US)
+#define DOWN_LOG_US         CLOCK_MINUTE_US
+#define EVENTS_AGAIN_MIN_US CLOCK_SECOND_US /* spec 02, 17.3 F */
+#define EVENTS_AGAIN_MAX_US (30 * CLOCK_SECOND_US)
+
+/* ---- Is it there? ---- */
+
+static void set_up(Reconciler *reconciler, gboolean is_up)
+{
+    gint64 since_us = 0;
+    gboolean was_down = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    since_us = reconciler->status.engine_down_since_us;
+    was_down = since_us != 0;
+    reconciler->status.engine_up = is_up;
+    if (is_up)
+        reconciler->status.engine_down_since_us = 0;
+    else if (!was_down)
+        reconciler->status.engine_down_since_us = clock_now_us();
+    mutex_unlock(&reconciler->lock);
+    if (is_up && was_down)
+        log_info("the engine answers again",
+                 LOG_INT("away_s", (clock_now_us() - since_us) / CLOCK_SECOND_US));
+}
+
+static void log_down(Reconciler *reconciler, const GError *cause)
+{
+    gint64 now_us = clock_monotonic_us();
+
+    if (reconciler->down_logged_us && now_us - reconciler->down_logged_us < DOWN_LOG_US)
+        return;
+    reconciler->down_logged_us = now_us;
+    log_warning("the engine cannot be reached; nothing is started, stopped or concluded",
+                LOG_CAUSE(cause));
+}
+
+/* TRUE: it answers. */
+static gboolean find_engine(Reconciler *reconciler)
+{
+    for (guint failures = 0; failures < PINGS_UNTIL_DOWN;) {
+        g_autoptr(GError) cause = NULL;
+
+        if (engine_ping(reconciler->options.engine, &cause)) {
+            set_up(reconciler, TRUE);
+            return TRUE;
+        }
+        if (++failures == PINGS_UNTIL_DOWN) {
+            executor_pause(reconciler->executor, TRUE);
+            set_up(reconciler, FALSE);
+            log_down(reconciler, cause);
+        } else if (cancel_wait_until(reconciler->cancel, clock_monotonic_us() + PING_AGAIN_US)) {
+            return FALSE;
+        }
+    }
+    return FALSE;
+}
+
+/* ---- Is it the one we know? ---- */
+
+static void set_host(Reconciler *reconciler, EngineInfo *info)
+{
+    EngineInfo *former = NULL;
+
+    mutex_lock(&reconciler->lock);
+    former = reconciler->host;
+    reconciler->host = info;
+    mutex_unlock(&reconciler->lock);
+    engine_info_free(former);
+}
+
+static void set_held(Reconciler *reconciler, gboolean is_held, const char *reason)
+{
+    gboolean was_held = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    was_held = reconciler->status.held;
+    reconciler->status.held = is_held;
+    mutex_unlock(&reconciler->lock);
+    if (is_held && !was_held)
+        log_error("nothing is started or removed until an administrator confirms",
+                  LOG_TEXT("why", reason));
+    if (was_held && !is_held)
+        log_info("the engine was confirmed");
+}
+
+/* NULL: it is. Else why not. */
+static const char *find_dispute(const Reconciler *reconciler, const InstallationRow *row,
+                                const char *daemon_id)
+{
+    if (row && strcmp(row->id, reconciler->options.installation) != 0)
+        return "the database belongs to another installation";
+    if (row && row->daemon_id && daemon_id && strcmp(row->daemon_id, daemon_id) != 0)
+        return "the engine is another one than before";
+    return NULL;
+}
+
+/* Engine and identity as the database knows it. FALSE: not known now. */
+static gboolean check_identity(Reconciler *reconciler, gboolean *is_known, GError **error)
+{
+    g_autoptr(EngineInfo) info = NULL;
+    g_autoptr(InstallationRow) row = NULL;
+    const char *dispute = NULL;
+
+    if (!engine_info(reconciler->options.engine, &info, error) ||
+        !store_installation_find(reconciler->options.db, &row, error))
+        return FALSE;
+    dispute = find_dispute(reconciler, row, info->id);
+    if (!dispute && info->id && (!row || !row->daemon_id) &&
+        !store_installation_put(reconciler->options.db, reconciler->options.installation, info->id,
+                                error))
+        return FALSE;
+    set_held(reconciler, dispute != NULL, dispute);
+    set_host(reconciler, g_steal_pointer(&info));
+    *is_known = dispute == NULL;
+    return TRUE;
+}
+
+gboolean reconciler_confirm_engine(Reconciler *reconciler, GError **error)
+{
+    g_autoptr(EngineInfo) info = NULL;
+    g_autoptr(InstallationRow) row = NULL;
+
+    if (!reconciler->options.engine)
+        return error_set(error, ERROR_CONFLICT, TEXT_NO_ENGINE);
+    if (!engine_info(reconciler->options.engine, &info, error) ||
+        !store_installation_find(reconciler->options.db, &row, error))
+        return FALSE;
+    if (row && strcmp(row->id, reconciler->options.installation) != 0)
+        return error_set(error, ERROR_CONFLICT,
+                         "the database belongs to another installation: correct "
+                         "WORKSPACED_INSTALLATION_ID or DATABASE_URL");
+    if (!store_installation_put(reconciler->options.db, reconciler->options.installation, info->id,
+                                error))
+        return FALSE;
+    log_info("an administrator confirmed the engine", LOG_TEXT("daemon", info->id));
+    reconciler_want_pass(reconciler);
+    return TRUE;
+}
+
+/* ---- The watching thread ---- */
+
+typedef enum { DUE_NOTHING, DUE_REVIEW, DUE_PING, DUE_PASS } Due;
+
+/* Waits for the next thing to do. */
+static Due wait_due(Reconciler *reconciler, gint64 pass_due_us)
+{
+    Due due = DUE_NOTHING;
+
+    mutex_lock(&reconciler->lock);
+    while (due == DUE_NOTHING && !cancel_fired(reconciler->cancel)) {
+        if (reconciler->wants_pass || clock_monotonic_us() >= pass_due_us)
+            due = DUE_PASS;
+        else if (reconciler->wants_ping)
+            due = DUE_PING;
+        else if (reconciler->wants_review)
+            due = DUE_REVIEW;
+        else
+            condition_wait_until(&reconciler->changed, &reconciler->lock, pass_due_us);
+    }
+    if (due == DUE_PASS)
+        reconciler->wants_pass = FALSE;
+    if (due == DUE_PASS || due == DUE_PING)
+        reconciler->wants_ping = FALSE;
+    reconciler->wants_review = FALSE;
+    mutex_unlock(&reconciler->lock);
+    return due;
+}
+
+/* The gate opens only for an engine that answers and is ours. */
+static gboolean open_gate(Reconciler *reconciler)
+{
+    g_autoptr(GError) cause = NULL;
+    gboolean is_known = FALSE;
+
+    if (!reconciler->options.engine) {
+        executor_pause(reconciler->executor, FALSE);
+        return TRUE;
+    }
+    if (!find_engine(reconciler))
+        return FALSE;
+    if (!check_identity(reconciler, &is_known, &cause)) {
+        log_warning("the engine's identity is not known yet", LOG_CAUSE(cause));
+        return FALSE;
+    }
+    executor_pause(reconciler->executor, !is_known);
+    return is_known;
+}
+
+static void note_pass(Reconciler *reconciler, gint64 began_us)
+{
+    gint64 now_us = clock_monotonic_us();
+
+    mutex_lock(&reconciler->lock);
+    reconciler->status.last_pass_us = now_us;
+    reconciler->status.pass_duration_us = now_us - began_us;
+    mutex_unlock(&reconciler->lock);
+}
+
+/* When to come again, monotonic. */
+static gint64 do_pass(Reconciler *reconciler)
+{
+    gint64 began_us = clock_monotonic_us();
+    gint64 interval_us = (gint64)reconciler->options.pass_interval_ms * 1000;
+    g_autoptr(GError) cause = NULL;
+
+    if (!open_gate(reconciler))
+        return clock_monotonic_us() + MIN(PING_DOWN_US, interval_us);
+    if (pass_run(reconciler, &cause)) {
+        note_pass(reconciler, began_us);
+        return clock_monotonic_us() + interval_us;
+    }
+    log_warning("a pass was cut short", LOG_CAUSE(cause));
+    return clock_monotonic_us() + MIN(PING_DOWN_US, interval_us);
+}
+
+void engine_watch_run(void *data)
+{
+    Reconciler *reconciler = data;
+    gint64 pass_due_us = 0;
+
+    while (!cancel_fired(reconciler->cancel)) {
+        Due due = wait_due(reconciler, pass_due_us);
+
+        if (reconciler->images)
+            images_review(reconciler->images);
+        if (due == DUE_PASS)
+            pass_due_us = do_pass(reconciler);
+        else if (due == DUE_PING && !open_gate(reconciler))
+            pass_due_us = clock_monotonic_us() + PING_DOWN_US;
+    }
+}
+
+/* ---- Events ---- */
+
+typedef struct {
+    Reconciler *reconciler;
+    gint64 last_us; /* wall time of the last event */
+    gboolean was_connected;
+} Stream;
+
+static void note_event(const EngineEvent *event, void *data)
+{
+    Stream *stream = data;
+    Reconciler *reconciler = stream->reconciler;
+    const char *id = event->labels.workspace;
+
+    stream->last_us = MAX(stream->last_us, event->time_us);
+    if (event->type == ENGINE_EVENT_CONNECTED) {
+        stream->was_connected = TRUE;
+        reconciler_want_pass(reconciler);
+        return;
+    }
+    if (!id || strlen(id) != ID_SIZE - 1 ||
+        g_strcmp0(event->labels.installation, reconciler->options.installation) != 0)
+        return;
+    if (event->type == ENGINE_EVENT_DIE &&
+        watch_note_death(reconciler->watch, id, event->container_id))
+        executor_poke(reconciler->executor, id);
+    else if (event->type == ENGINE_EVENT_START || event->type == ENGINE_EVENT_DESTROY)
+        executor_poke_idle(reconciler->executor, id);
+}
+
+void engine_events_run(void *data)
+{
+    Reconciler *reconciler = data;
+    Stream stream = {.reconciler = reconciler};
+    gint64 wait_us = EVENTS_AGAIN_MIN_US;
+
+    while (!cancel_fired(reconciler->cancel)) {
+        g_autoptr(GError) cause = NULL;
+
+        stream.was_connected = FALSE;
+        if (!engine_events(reconciler->options.engine, reconciler->options.installation,
+                           stream.last_us, reconciler->cancel, note_event, &stream, &cause))
+            log_debug("the engine's events broke off", LOG_CAUSE(cause));
+        wait_us =
+            stream.was_connected ? EVENTS_AGAIN_MIN_US : MIN(wait_us * 2, EVENTS_AGAIN_MAX_US);
+        cancel_wait_until(reconciler->cancel, clock_monotonic_us() + wait_us);
+    }
+}

@@ -1,0 +1,219 @@
+#include "reconcile/images.h"
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "store/runtime.h"
+
+#include <string.h>
+
+typedef struct {
+    const char *image; /* borrowed from the caller, who waits */
+    char id[ID_SIZE];
+    gint64 generation;
+    gboolean is_pulling;
+    Cancel *cancel;
+} Request;
+
+struct _Images {
+    Engine *engine;
+    Db *db;
+    Mutex lock; /* guards what follows */
+    Condition ended;
+    GPtrArray *requests; /* Request, borrowed from the waiting threads' stacks */
+    gboolean is_stopping;
+};
+
+Images *images_new(Engine *engine, Db *db)
+{
+    Images *images = g_new0(Images, 1);
+
+    images->engine = engine;
+    images->db = db;
+    mutex_init(&images->lock);
+    condition_init(&images->ended);
+    images->requests = g_ptr_array_new();
+    return images;
+}
+
+void images_free(Images *images)
+{
+    if (!images)
+        return;
+    g_ptr_array_unref(images->requests);
+    condition_clear(&images->ended);
+    mutex_clear(&images->lock);
+    g_free(images);
+}
+
+static gboolean is_pulled_by_other_locked(const Images *images, const Request *own)
+{
+    for (guint i = 0; i < images->requests->len; i++) {
+        const Request *request = images->requests->pdata[i];
+
+        if (request != own && request->is_pulling && strcmp(request->image, own->image) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Waits for its turn. FALSE: not wanted any more. */
+static gboolean enter(Images *images, Request *request)
+{
+    mutex_lock(&images->lock);
+    g_ptr_array_add(images->requests, request);
+    if (images->is_stopping)
+        cancel_fire(request->cancel);
+    while (!cancel_fired(request->cancel) && is_pulled_by_other_locked(images, request))
+        condition_wait_until(&images->ended, &images->lock, G_MAXINT64);
+    request->is_pulling = !cancel_fired(request->cancel);
+    mutex_unlock(&images->lock);
+    return request->is_pulling;
+}
+
+static void leave(Images *images, Request *request)
+{
+    mutex_lock(&images->lock);
+    g_ptr_array_remove_fast(images->requests, request);
+    condition_broadcast(&images->ended);
+    mutex_unlock(&images->lock);
+}
+
+/* What a failed pull means. A registry that cannot be reached looks to the engine's caller like an
+ * engine that cannot be reached; only a ping tells them apart. */
+static gboolean explain(Images *images, const char *image, GError *cause, GError **error)
+{
+    ErrorCode code = error_code(cause);
+
+    if (code == ERROR_NOT_FOUND)
+        return error_set(error, ERROR_NOT_FOUND,
+                         "image \"%s\" is not on this machine and no registry has it", image);
+    if (code == ERROR_FORBIDDEN)
+        return error_set(error, ERROR_FORBIDDEN,
+                         "image \"%s\" is not on this machine and its registry refuses to give it "
+                         "to us",
+                         image);
+    if (code == ERROR_INVALID)
+        return error_set(error, ERROR_INVALID, "%s", cause->message);
+    if (!engine_ping(images->engine, NULL))
+        return error_set(error, ERROR_UNAVAILABLE, "pull %s: %s", image, cause->message);
+    return error_set(error, ERROR_BUSY,
+                     "image \"%s\" is not on this machine and could not be pulled", image);
+}
+
+static gboolean pull(Images *images, const char *image, Cancel *cancel, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    gint64 began_us = clock_monotonic_us();
+
+    log_info("pulling an image", LOG_TEXT("image", image));
+    if (engine_image_pull(images->engine, image, NULL, NULL, cancel, &cause)) {
+        log_info("image pulled", LOG_TEXT("image", image),
+                 LOG_INT("duration_ms", (clock_monotonic_us() - began_us) / 1000));
+        return TRUE;
+    }
+    if (cancel_fired(cancel))
+        return error_set(error, ERROR_SUPERSEDED, "the pull is not wanted any more");
+    log_warning("pull failed", LOG_TEXT("image", image), LOG_CAUSE(cause));
+    return explain(images, image, cause, error);
+}
+
+/* Another one may have pulled it while this one waited. */
+static gboolean pull_unless_there(Images *images, Request *request, char **digest, GError **error)
+{
+    g_autoptr(GError) absent = NULL;
+
+    if (engine_image_inspect(images->engine, request->image, digest, &absent))
+        return TRUE;
+    return pull(images, request->image, request->cancel, error) &&
+           engine_image_inspect(images->engine, request->image, digest, error);
+}
+
+gboolean images_ensure(Images *images, const char *image, const char *id, gint64 generation,
+                       char **digest, gboolean *pulled, GError **error)
+{
+    g_autoptr(Cancel) cancel = NULL;
+    g_autoptr(GError) absent = NULL;
+    Request request = {.image = image, .generation = generation};
+    gboolean is_there = FALSE;
+
+    *pulled = FALSE;
+    if (engine_image_inspect(images->engine, image, digest, &absent))
+        return TRUE;
+    if (!error_is(absent, ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&absent));
+        return FALSE;
+    }
+    *pulled = TRUE;
+    cancel = request.cancel = cancel_new();
+    g_strlcpy(request.id, id, ID_SIZE);
+    is_there = enter(images, &request)
+                   ? pull_unless_there(images, &request, digest, error)
+                   : error_set(error, ERROR_SUPERSEDED, "the image is not wanted any more");
+    leave(images, &request);
+    return is_there;
+}
+
+/* ---- Review ---- */
+
+typedef struct {
+    char id[ID_SIZE];
+    gint64 generation;
+    Cancel *cancel;
+} Wanted;
+
+static void wanted_free(gpointer data)
+{
+    Wanted *wanted = data;
+
+    cancel_unref(wanted->cancel);
+    g_free(wanted);
+}
+
+static GPtrArray *list_wanted(Images *images)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func(wanted_free);
+
+    mutex_lock(&images->lock);
+    for (guint i = 0; i < images->requests->len; i++) {
+        const Request *request = images->requests->pdata[i];
+        Wanted *wanted = g_new0(Wanted, 1);
+
+        memcpy(wanted->id, request->id, ID_SIZE);
+        wanted->generation = request->generation;
+        wanted->cancel = cancel_ref(request->cancel);
+        g_ptr_array_add(list, wanted);
+    }
+    mutex_unlock(&images->lock);
+    return list;
+}
+
+void images_review(Images *images)
+{
+    g_autoptr(GPtrArray) list = list_wanted(images);
+
+    for (guint i = 0; i < list->len; i++) {
+        Wanted *wanted = list->pdata[i];
+        RuntimeDesired desired = RUNTIME_RUNNING;
+        gint64 generation = 0;
+        gboolean found = FALSE;
+
+        if (!store_runtime_peek(images->db, wanted->id, &desired, &generation, &found, NULL))
+            continue; /* the database is away: nothing is known */
+        if (!found || generation != wanted->generation)
+            cancel_fire(wanted->cancel);
+    }
+    mutex_lock(&images->lock);
+    condition_broadcast(&images->ended);
+    mutex_unlock(&images->lock);
+}
+
+void images_stop(Images *images)
+{
+    mutex_lock(&images->lock);
+    images->is_stopping = TRUE;
+    for (guint i = 0; i < images->requests->len; i++)
+        cancel_fire(((Request *)images->requests->pdata[i])->cancel);
+    condition_broadcast(&images->ended);
+    mutex_unlock(&images->lock);
+}

@@ -1,0 +1,27 @@
+/* Images: what is not here is pulled, once for all who want it at the same time, and no longer than
+ * somebody does.
+ *
+ * A pull may take many minutes and its workspace may be removed meanwhile; images_review looks who
+ * still wants his. Thread: any; review in one thread. Source: spec 02 section 8.5. */
+#pragma once
+
+#include "db/db.h"
+#include "engine/engine.h"
+
+typedef struct _Images Images;
+
+Images *images_new(Engine *engine, Db *db);
+void images_free(Images *images); /* NULL is fine; nobody may be waiting */
+
+/* Makes sure that `image` is there. `digest` gets its id (owned). `pulled` says that time passed.
+ * Errors: ERROR_SUPERSEDED when the workspace's wish is not of `generation` any more or the server
+ * stops; ERROR_NOT_FOUND, ERROR_FORBIDDEN, ERROR_INVALID with a sentence for people: not here and
+ * not to be had; ERROR_BUSY with one: not here and the registry does not answer now;
+ * ERROR_UNAVAILABLE: the engine. */
+G_GNUC_WARN_UNUSED_RESULT gboolean images_ensure(Images *images, const char *image, const char *id,
+                                                 gint64 generation, char **digest, gboolean *pulled,
+                                                 GError **error);
+/* Ends the pulls of those who have a newer wish. */
+void images_review(Images *images);
+/* Ends all pulls, now and later. */
+void images_stop(Images *images);

@@ -1,0 +1,143 @@
+/* What the reconciler's files share; not for other rooms.
+ *
+ * One look at a workspace (look.c) reads wish and reality, asks plan.c for the next step, carries
+ * it out and begins again, until nothing is to be done. Steps return TRUE to go on, or an error
+ * that says how:
+ *   ERROR_SUPERSEDED       a newer wish won, or the server stops; what was half done is undone
+ *   ERROR_UNAVAILABLE      engine or database are away: nothing is concluded, later again
+ *   ERROR_OUTCOME_UNKNOWN  it may have happened: look again
+ *   any other              this attempt failed */
+#pragma once
+
+#include "provision/names.h"
+#include "provision/runtimes.h"
+#include "provision/tiers.h"
+#include "reconcile/executor.h"
+#include "reconcile/images.h"
+#include "reconcile/plan.h"
+#include "reconcile/reconciler.h"
+#include "reconcile/watch.h"
+#include "store/garbage.h"
+
+#define RECONCILE_NETWORK_DEFAULT "molecule-monorepo-net"
+#define RECONCILE_SILENT_SECONDS  180                   /* spec 02, 17.3 E */
+#define RECONCILE_LATER_US        (2 * CLOCK_SECOND_US) /* engine or database were away */
+
+/* Texts that clients read; faults never show more. */
+#define TEXT_START_FAILED "workspace start failed"
+#define TEXT_NO_ENGINE    "this server has no container engine"
+
+struct _Reconciler {
+    ReconcilerOptions options; /* read only after new, with defaults filled in */
+    TierOptions tiers;
+    Runtimes *own_runtimes; /* NULL: options.runtimes */
+    Executor *executor;
+    Images *images; /* NULL without an engine */
+    Watch *watch;
+    GHashTable *sightings; /* the pass's thread only: container id -> gint64 *, monotonic */
+    Cancel *cancel;        /* fired by stop */
+    Thread *pass_thread, *event_thread;
+
+    Mutex lock; /* guards all that follows; never held across a call of another room */
+    Condition changed;
+    GPtrArray *waiters; /* Waiter, borrowed from their stacks */
+    EngineInfo *host;   /* NULL: not asked yet */
+    ReconcilerStatus status;
+    gboolean wants_pass, wants_ping, wants_review;
+    gint64 down_logged_us; /* monotonic; the watching thread's only */
+};
+
+static inline const Runtimes *reconciler_runtimes(const Reconciler *reconciler)
+{
+    return reconciler->own_runtimes ? reconciler->own_runtimes : reconciler->options.runtimes;
+}
+
+/* Tells the watching thread that an engine call found nobody. */
+void reconciler_suspect_engine(Reconciler *reconciler);
+void reconciler_want_pass(Reconciler *reconciler);
+/* "Somebody pulls and a wish changed": see whether the pull is still wanted. */
+void reconciler_want_review(Reconciler *reconciler);
+void reconciler_count_deletion(Reconciler *reconciler);
+/* Nothing of the workspace is left: whoever waits for it goes on. */
+void reconciler_note_gone(Reconciler *reconciler, const char *id);
+/* A copy of what the host has; NULL: not known yet. Caller owns it. */
+EngineInfo *reconciler_host_dup(Reconciler *reconciler);
+
+/* ---- One look (look.c) ---- */
+
+/* All that a look knows; owned by the look. */
+typedef struct {
+    Reconciler *reconciler;
+    const char *id;
+    RuntimeRow *runtime;
+    WorkspaceRow *workspace;   /* NULL: none, or purged */
+    GPtrArray *containers;     /* ContainerInfo: ours, of this workspace */
+    gboolean short_is_foreign; /* "ws-<short>" belongs to somebody else */
+    gboolean wants_rest;       /* the step did what can be done now */
+    char **missing;            /* required variables without a value, of the failed attempt */
+} Look;
+
+void look_run(const char *id, void *reconciler);
+WorkKind look_classify(const char *id, void *reconciler);
+/* Fenced progress. Error ERROR_SUPERSEDED when a newer wish won. */
+G_GNUC_WARN_UNUSED_RESULT gboolean look_progress(Look *look, const RuntimeProgress *progress,
+                                                 GError **error);
+/* Whether the wish is still this one and the server goes on; else ERROR_SUPERSEDED. */
+G_GNUC_WARN_UNUSED_RESULT gboolean look_is_current(Look *look, GError **error);
+/* When its provisioning has failed, wall time; 0 when it is not provisioning. */
+gint64 look_provision_deadline_us(const Look *look, guint *timeout_s);
+
+/* ---- Observing (observe.c) ---- */
+
+/* All containers of ours of this workspace, by the names they can have and the recorded id. */
+G_GNUC_WARN_UNUSED_RESULT gboolean observe(Look *look, GError **error);
+gboolean observe_is_ours(const Reconciler *reconciler, const EngineLabels *labels, const char *id);
+
+/* ---- Starting (start.c, seeding.c) ---- */
+
+G_GNUC_WARN_UNUSED_RESULT gboolean start_from_nothing(Look *look, GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean start_from_created(Look *look, const ContainerInfo *container,
+                                                      GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean start_from_seeded(Look *look, const ContainerInfo *container,
+                                                     GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean start_adopt(Look *look, const ContainerInfo *container,
+                                               GError **error);
+
+/* ---- Removing (remove.c) ---- */
+
+/* Stops, keeps the last lines, removes, verified. */
+G_GNUC_WARN_UNUSED_RESULT gboolean remove_container(Look *look, const ContainerInfo *container,
+                                                    const char *reason, GError **error);
+/* No container is left where none is wished: the rest. */
+G_GNUC_WARN_UNUSED_RESULT gboolean remove_finish(Look *look, GError **error);
+/* The due intents of a workspace. `is_wished`: it lives, what it uses stays. */
+G_GNUC_WARN_UNUSED_RESULT gboolean remove_intents(Reconciler *reconciler, const char *id,
+                                                  gboolean is_wished, GError **error);
+/* Intents that belong to no workspace, of a list of GarbageRow. */
+G_GNUC_WARN_UNUSED_RESULT gboolean remove_ownerless(Reconciler *reconciler,
+                                                    const GPtrArray *intents, GError **error);
+/* By force, if it still is what it was when it was listed. */
+G_GNUC_WARN_UNUSED_RESULT gboolean remove_stray(Reconciler *reconciler,
+                                                const ContainerInfo *container, const char *reason,
+                                                GError **error);
+/* Keeps the last lines of a container; what cannot be read is not kept. */
+char *remove_save_log(Look *look, const char *container_id);
+
+/* ---- What becomes of the status (verdicts.c) ---- */
+
+/* An attempt failed with `cause`. Says so and decides between back-off and the end. */
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_attempt_failed(Look *look, const GError *cause,
+                                                          GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_died(Look *look, const Plan *plan, GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error);
+/* offline -> provisioning, before a new attempt; or a new deadline for one that is provisioning. */
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_begins_again(Look *look, gboolean reset_deadline,
+                                                        GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_stopped(Look *look, GError **error);
+
+/* ---- The periodic pass and the engine's events (pass.c, engine_watch.c) ---- */
+
+G_GNUC_WARN_UNUSED_RESULT gboolean pass_run(Reconciler *reconciler, GError **error);
+void engine_watch_run(void *reconciler);  /* a thread: pings, identity, passes */
+void engine_events_run(void *reconciler); /* a thread */

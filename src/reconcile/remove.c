@@ -1,0 +1,356 @@
+/* Taking away: containers first, volumes when the container is verified gone, intents until nothing
+ * of them is left. What is not ours by its labels is never touched, whatever its name. Source: spec
+ * 02, section 17.3 D, E, H. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "provision/wish_spec.h"
+#include "reconcile/internal.h"
+
+#include <string.h>
+
+#define STOP_GRACE_SECONDS   10 /* spec 02, 17.3 E */
+#define DELETE_GRACE_SECONDS 3  /* nothing will be resumed, and somebody waits for the answer */
+#define LOG_KEEP_LINES       500
+#define LOG_KEEP_BYTES       (64 * 1024)
+
+/* ---- Containers ---- */
+
+char *remove_save_log(Look *look, const char *container_id)
+{
+    g_autoptr(GBytes) bytes = NULL;
+    g_autoptr(GError) cause = NULL;
+    char *text = NULL;
+    gsize size = 0;
+    const char *data = NULL;
+
+    if (!engine_logs(look->reconciler->options.engine, container_id, LOG_KEEP_LINES, LOG_KEEP_BYTES,
+                     &bytes, &cause)) {
+        log_debug("a last log is lost", LOG_TEXT("workspace", look->id), LOG_CAUSE(cause));
+        return NULL;
+    }
+    data = g_bytes_get_data(bytes, &size);
+    text = text_repair_dup(data ? data : "", size);
+    if (*text && !store_runtime_save_log(look->reconciler->options.db, look->id, text, &cause))
+        log_warning("a last log could not be stored", LOG_TEXT("workspace", look->id),
+                    LOG_CAUSE(cause));
+    return text;
+}
+
+static gboolean is_live(const ContainerInfo *container)
+{
+    return container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING ||
+           container->state == CONTAINER_PAUSED;
+}
+
+static gboolean stop_live(Look *look, const ContainerInfo *container, GError **error)
+{
+    Engine *engine = look->reconciler->options.engine;
+    guint grace =
+        look->runtime->desired == RUNTIME_ABSENT ? DELETE_GRACE_SECONDS : STOP_GRACE_SECONDS;
+
+    if (!is_live(container))
+        return TRUE;
+    if (container->state == CONTAINER_PAUSED && engine_can_freeze(engine))
+        engine_thaw(engine, container->id, NULL); /* else it cannot end in good order */
+    return engine_stop(engine, container->id, grace, error);
+}
+
+gboolean remove_container(Look *look, const ContainerInfo *container, const char *reason,
+                          GError **error)
+{
+    Reconciler *reconciler = look->reconciler;
+
+    watch_expect(reconciler->watch, look->id, NULL);
+    if (!stop_live(look, container, error))
+        return FALSE;
+    if (container->ever_started)
+        g_free(remove_save_log(look, container->id));
+    if (!engine_remove(reconciler->options.engine, container->id, error))
+        return FALSE;
+    reconciler_count_deletion(reconciler);
+    log_info("container removed", LOG_TEXT("workspace", look->id),
+             LOG_TEXT("container", container->name),
+             LOG_INT("generation", container->labels.generation), LOG_TEXT("why", reason));
+    return TRUE;
+}
+
+/* ---- Volumes ---- */
+
+static gboolean remove_volume(Reconciler *reconciler, const char *name, const char *workspace,
+                              const char *reason, GError **error)
+{
+    if (!engine_volume_remove(reconciler->options.engine, name, error))
+        return FALSE;
+    reconciler_count_deletion(reconciler);
+    log_info("volume removed", LOG_TEXT("workspace", workspace), LOG_TEXT("volume", name),
+             LOG_TEXT("why", reason));
+    return TRUE;
+}
+
+static gboolean list_volumes(Reconciler *reconciler, GPtrArray **volumes, GError **error)
+{
+    return engine_volume_list(reconciler->options.engine, reconciler->options.installation, volumes,
+                              error);
+}
+
+/* All that carry the workspace's label, whatever they are called; they leave the list. One that
+ * cannot go yet does not keep the others. */
+static gboolean remove_volumes_of(Look *look, GPtrArray *volumes, GError **error)
+{
+    gboolean all = TRUE;
+
+    for (guint i = 0; i < volumes->len;) {
+        const VolumeInfo *volume = volumes->pdata[i];
+
+        if (!observe_is_ours(look->reconciler, &volume->labels, look->id)) {
+            i++;
+            continue;
+        }
+        all = remove_volume(look->reconciler, volume->name, look->id, "its workspace was removed",
+                            all ? error : NULL) &&
+              all;
+        g_ptr_array_remove_index_fast(volumes, i);
+    }
+    return all;
+}
+
+/* ---- Intents ---- */
+
+typedef struct {
+    Reconciler *reconciler;
+    GPtrArray *volumes; /* VolumeInfo; NULL: not listed yet */
+    gboolean is_wished; /* the workspace lives: its own volumes stay */
+} Sweep;
+
+/* What carries another workspace's label, or none, was never meant. */
+static gboolean may_remove(const Sweep *sweep, const GarbageRow *intent, const EngineLabels *labels)
+{
+    const char *installation = sweep->reconciler->options.installation;
+
+    return g_strcmp0(labels->installation, installation) == 0 &&
+           (!*intent->workspace_id || g_strcmp0(labels->workspace, intent->workspace_id) == 0);
+}
+
+static gboolean sweep_container(Sweep *sweep, const GarbageRow *intent, GError **error)
+{
+    Engine *engine = sweep->reconciler->options.engine;
+    g_autoptr(ContainerInfo) info = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!engine_inspect(engine, intent->ref, &info, &cause)) {
+        if (error_is(cause, ERROR_NOT_FOUND))
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    if (!may_remove(sweep, intent, &info->labels) || sweep->is_wished)
+        return TRUE;
+    if (is_live(info) && !engine_stop(engine, info->id, DELETE_GRACE_SECONDS, error))
+        return FALSE;
+    if (!engine_remove(engine, info->id, error))
+        return FALSE;
+    reconciler_count_deletion(sweep->reconciler);
+    log_info("container removed", LOG_TEXT("workspace", intent->workspace_id),
+             LOG_TEXT("container", info->name), LOG_TEXT("why", "intended"));
+    return TRUE;
+}
+
+static const VolumeInfo *find_volume(const GPtrArray *volumes, const char *name)
+{
+    for (guint i = 0; i < volumes->len; i++)
+        if (strcmp(((VolumeInfo *)volumes->pdata[i])->name, name) == 0)
+            return volumes->pdata[i];
+    return NULL;
+}
+
+/* Names that a living workspace uses stay; an old name of its may go. */
+static gboolean is_used(const Sweep *sweep, const GarbageRow *intent, GError **error,
+                        gboolean *used)
+{
+    g_autoptr(RuntimeRow) runtime = NULL;
+    char **names = NULL;
+
+    *used = FALSE;
+    if (!sweep->is_wished)
+        return TRUE;
+    if (!store_runtime_find(sweep->reconciler->options.db, intent->workspace_id, &runtime, error))
+        return FALSE;
+    names = runtime ? volume_names_parse(runtime->volumes) : NULL;
+    for (guint i = 0; names && i < VOLUME_KINDS; i++)
+        *used = *used || g_strcmp0(names[i], intent->ref) == 0;
+    volume_names_free(names);
+    return TRUE;
+}
+
+static gboolean sweep_volume(Sweep *sweep, const GarbageRow *intent, GError **error)
+{
+    const VolumeInfo *volume = NULL;
+    gboolean used = FALSE;
+
+    if (!sweep->volumes && !list_volumes(sweep->reconciler, &sweep->volumes, error))
+        return FALSE;
+    volume = find_volume(sweep->volumes, intent->ref);
+    if (!volume || !may_remove(sweep, intent, &volume->labels))
+        return TRUE;
+    if (!is_used(sweep, intent, error, &used))
+        return FALSE;
+    return used ||
+           remove_volume(sweep->reconciler, intent->ref, intent->workspace_id, "intended", error);
+}
+
+static gboolean sweep_one(Sweep *sweep, const GarbageRow *intent, GError **error)
+{
+    switch (intent->kind) {
+    case GARBAGE_CONTAINER:
+        return sweep_container(sweep, intent, error);
+    case GARBAGE_VOLUME:
+        return sweep_volume(sweep, intent, error);
+    case GARBAGE_INSTANCE:
+        break;
+    }
+    return error_set(error, ERROR_INTERNAL, "no engine here knows instances");
+}
+
+/* Not yet: the intent stays, with a later time. */
+static gboolean postpone(Sweep *sweep, const GarbageRow *intent, const GError *cause,
+                         GError **error)
+{
+    gint64 delay_us = plan_back_off_us(intent->attempts);
+
+    log_warning("removal failed", LOG_TEXT("workspace", intent->workspace_id),
+                LOG_TEXT("object", intent->ref), LOG_INT("attempts", intent->attempts + 1),
+                LOG_CAUSE(cause));
+    if (*intent->workspace_id)
+        executor_poke_at(sweep->reconciler->executor, intent->workspace_id,
+                         clock_monotonic_us() + delay_us);
+    return store_garbage_retry(sweep->reconciler->options.db, intent->id, clock_now_us() + delay_us,
+                               cause->message, error);
+}
+
+static gboolean carry_out(Sweep *sweep, const GarbageRow *intent, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (intent->not_before_us > clock_now_us())
+        return TRUE;
+    if (sweep_one(sweep, intent, &cause))
+        return store_garbage_done(sweep->reconciler->options.db, intent->id, error);
+    if (error_is(cause, ERROR_UNAVAILABLE)) { /* nothing is known: not even an attempt */
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    return postpone(sweep, intent, cause, error);
+}
+
+static gboolean carry_out_all(Sweep *sweep, const char *id, GError **error)
+{
+    g_autoptr(GPtrArray) intents = store_garbage_list_of(sweep->reconciler->options.db, id, error);
+
+    if (!intents)
+        return FALSE;
+    for (guint i = 0; i < intents->len; i++)
+        if (!carry_out(sweep, intents->pdata[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean sweep_of(Reconciler *reconciler, const char *id, gboolean is_wished,
+                         GPtrArray *volumes, GError **error)
+{
+    Sweep sweep = {.reconciler = reconciler, .is_wished = is_wished};
+    gboolean done = FALSE;
+
+    sweep.volumes = volumes ? g_ptr_array_ref(volumes) : NULL;
+    done = carry_out_all(&sweep, id, error);
+    g_clear_pointer(&sweep.volumes, g_ptr_array_unref);
+    return done;
+}
+
+gboolean remove_intents(Reconciler *reconciler, const char *id, gboolean is_wished, GError **error)
+{
+    return !reconciler->options.engine || sweep_of(reconciler, id, is_wished, NULL, error);
+}
+
+gboolean remove_ownerless(Reconciler *reconciler, const GPtrArray *intents, GError **error)
+{
+    Sweep sweep = {.reconciler = reconciler};
+    gboolean done = TRUE;
+
+    for (guint i = 0; i < intents->len && done; i++) {
+        const GarbageRow *intent = intents->pdata[i];
+
+        if (!*intent->workspace_id)
+            done = carry_out(&sweep, intent, error);
+    }
+    g_clear_pointer(&sweep.volumes, g_ptr_array_unref);
+    return done;
+}
+
+gboolean remove_stray(Reconciler *reconciler, const ContainerInfo *container, const char *reason,
+                      GError **error)
+{
+    if (!engine_remove(reconciler->options.engine, container->id, error))
+        return FALSE;
+    reconciler_count_deletion(reconciler);
+    log_warning("stray container removed", LOG_TEXT("workspace", container->labels.workspace),
+                LOG_TEXT("container", container->name), LOG_TEXT("why", reason));
+    return TRUE;
+}
+
+/* ---- The end ---- */
+
+/* Nothing was ever made, and there is no engine that could have made it. */
+static gboolean drop_intents(Look *look, GError **error)
+{
+    Db *db = look->reconciler->options.db;
+    g_autoptr(GPtrArray) intents = store_garbage_list_of(db, look->id, error);
+
+    if (!intents)
+        return FALSE;
+    for (guint i = 0; i < intents->len; i++)
+        if (!store_garbage_done(db, ((GarbageRow *)intents->pdata[i])->id, error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean remove_rest(Look *look, GError **error)
+{
+    Reconciler *reconciler = look->reconciler;
+    g_autoptr(GPtrArray) volumes = NULL;
+
+    if (!reconciler->options.engine)
+        return drop_intents(look, error);
+    return list_volumes(reconciler, &volumes, error) && remove_volumes_of(look, volumes, error) &&
+           sweep_of(reconciler, look->id, FALSE, volumes, error);
+}
+
+/* The row stays as long as an intent does, and comes back with it. */
+static gboolean close_row(Look *look, GError **error)
+{
+    Reconciler *reconciler = look->reconciler;
+    RuntimeProgress progress = {.phase = RUNTIME_GONE, .container_id = "", .address = ""};
+    gboolean deleted = FALSE;
+
+    if (!look_progress(look, &progress, error) ||
+        !store_runtime_delete_gone(reconciler->options.db, look->id, look->runtime->generation,
+                                   &deleted, error))
+        return FALSE;
+    if (!deleted) {
+        look->wants_rest = TRUE;
+        executor_poke_at(reconciler->executor, look->id,
+                         clock_monotonic_us() + plan_back_off_us(0));
+        return TRUE;
+    }
+    watch_forget(reconciler->watch, look->id);
+    reconciler_note_gone(reconciler, look->id);
+    log_info("workspace is gone", LOG_TEXT("workspace", look->id));
+    return TRUE;
+}
+
+gboolean remove_finish(Look *look, GError **error)
+{
+    if (look->runtime->desired == RUNTIME_STOPPED)
+        return verdict_stopped(look, error);
+    return remove_rest(look, error) && close_row(look, error);
+}

@@ -1,0 +1,231 @@
+/* What is put into a created, not yet started container: our agent, /configs, the token.
+ *
+ * A template is unpacked once for each wish: the last entry of the archive is a marker with the
+ * generation, so that a later re-creation of the same generation leaves the user's files alone, and
+ * an archive that was cut off is unpacked again. The token is minted when it is delivered, and the
+ * server's former tokens end at that moment (nobody uses them: the former container is gone).
+ * Source: spec 02 sections 8.11, 8.12, 9 (steps 6 to 8), L51; ARCHITECTURE D6. */
+#include "base/log.h"
+#include "provision/seed.h"
+#include "provision/templates.h"
+#include "reconcile/start.h"
+
+#include <string.h>
+
+#define CONFIGS_PATH     "/configs"
+#define MARKER_NAME      ".workspaced/seeded"
+#define MARKER_MAX_BYTES 64
+#define USERS_MAX_BYTES  (1024 * 1024)
+#define TAR_SLACK_BYTES  8192 /* headers and padding of a one-file archive */
+#define TOKEN_MODE       0600
+#define FILE_MODE        0644
+
+static Engine *engine_of(const Start *start)
+{
+    return start->look->reconciler->options.engine;
+}
+
+/* A file of the container. NULL with `error` untouched: there is none, or it is no plain file of
+ * that size. */
+static gboolean read_file(Start *start, const char *container, const char *path, gsize max_bytes,
+                          GBytes **bytes, GError **error)
+{
+    g_autoptr(GBytes) tar = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    *bytes = NULL;
+    if (engine_copy_out(engine_of(start), container, path, max_bytes + TAR_SLACK_BYTES, &tar,
+                        &cause)) {
+        *bytes = seed_read_file(tar, max_bytes);
+        return TRUE;
+    }
+    if (error_is(cause, ERROR_NOT_FOUND) || error_is(cause, ERROR_TOO_LARGE))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&cause));
+    return FALSE;
+}
+
+/* ---- Whose files they are ---- */
+
+/* The container's user. The reference's images start as root and then become user 1000. */
+static gboolean find_owner(Start *start, const ContainerInfo *container, guint *owner, guint *group,
+                           GError **error)
+{
+    g_autoptr(GBytes) users = NULL;
+    g_autoptr(GBytes) groups = NULL;
+    const char *user = container->user ? container->user : "";
+
+    if (*user && (!read_file(start, container->id, "/etc/passwd", USERS_MAX_BYTES, &users, error) ||
+                  !read_file(start, container->id, "/etc/group", USERS_MAX_BYTES, &groups, error)))
+        return FALSE;
+    if (!seed_user_ids(user, users, groups, owner, group) || (*owner == 0 && !start->has_agent))
+        *owner = *group = SEED_OWNER;
+    return TRUE;
+}
+
+/* ---- Configuration ---- */
+
+static gboolean is_seeded_already(Start *start, const char *container, gboolean *is_seeded,
+                                  GError **error)
+{
+    g_autoptr(GBytes) marker = NULL;
+    g_autofree char *wanted =
+        g_strdup_printf("%" G_GINT64_FORMAT "\n", start->look->runtime->generation);
+
+    if (!read_file(start, container, CONFIGS_PATH "/" MARKER_NAME, MARKER_MAX_BYTES, &marker,
+                   error))
+        return FALSE;
+    *is_seeded = marker && g_bytes_get_size(marker) == strlen(wanted) &&
+                 memcmp(g_bytes_get_data(marker, NULL), wanted, strlen(wanted)) == 0;
+    return TRUE;
+}
+
+/* What this wish asks to unpack. A template that vanished since is not a reason to fail: the
+ * default takes its place. */
+static gboolean add_wished(Start *start, Seed *seed, GError **error)
+{
+    const char *root = start->look->reconciler->options.configs_dir;
+    const char *name = start->wish->template_name;
+    g_autofree char *folder = template_find(root, name);
+
+    if (name && !folder)
+        log_warning("a template is not there any more", LOG_TEXT("workspace", start->look->id),
+                    LOG_TEXT("template", name));
+    if (folder && !seed_add_tree(seed, folder, error))
+        return FALSE;
+    return !start->look->runtime->seed || seed_add_tar(seed, start->look->runtime->seed, error);
+}
+
+static char *fallback_folder(const Start *start)
+{
+    const char *root = start->look->reconciler->options.configs_dir;
+    const char *name = start->look->workspace->template_name;
+    char *folder = template_find(root, name);
+
+    if (folder || !name)
+        return folder;
+    return template_find_default(root, reconciler_runtimes(start->look->reconciler),
+                                 start->look->workspace->runtime);
+}
+
+/* For a volume without a config.yaml: the workspace's template, else a generated one. */
+static gboolean add_fallback(Start *start, Seed *seed, GError **error)
+{
+    const WorkspaceRow *row = start->look->workspace;
+    g_autofree char *folder = fallback_folder(start);
+    g_autoptr(GBytes) config = NULL;
+    g_autofree char *text = NULL;
+
+    if (folder && !seed_add_tree(seed, folder, error))
+        return FALSE;
+    config = seed_dup_config(seed);
+    if (config && g_bytes_get_size(config) > 0)
+        return TRUE;
+    text = template_config_generate(row->name, row->role, row->tier,
+                                    reconciler_runtimes(start->look->reconciler), row->runtime,
+                                    row->model, start->port);
+    return seed_add_file(seed, TEMPLATE_CONFIG_FILE, text, strlen(text), FILE_MODE, error);
+}
+
+/* The configuration that the agent will read: added now, or in the volume already. */
+static gboolean find_config(Start *start, Seed *seed, const char *container, GBytes **config,
+                            GError **error)
+{
+    *config = seed_dup_config(seed);
+    if (*config && g_bytes_get_size(*config) > 0)
+        return TRUE;
+    g_clear_pointer(config, g_bytes_unref);
+    return read_file(start, container, CONFIGS_PATH "/" TEMPLATE_CONFIG_FILE,
+                     TEMPLATE_CONFIG_MAX_BYTES, config, error);
+}
+
+static gboolean add_config(Start *start, Seed *seed, const char *container, GBytes **config,
+                           GError **error)
+{
+    if (!find_config(start, seed, container, config, error))
+        return FALSE;
+    if (*config)
+        return TRUE;
+    return add_fallback(start, seed, error) && find_config(start, seed, container, config, error);
+}
+
+static gboolean check_required(Start *start, GBytes *config, GError **error)
+{
+    gsize size = 0;
+    const char *text = config ? g_bytes_get_data(config, &size) : NULL;
+    g_autoptr(TemplateConfig) parsed = template_config_parse(text ? text : "", size);
+    g_auto(GStrv) missing = template_missing_env(parsed->required_env, start->environment);
+    g_autofree char *sentence = NULL;
+
+    if (!*missing)
+        return TRUE;
+    sentence = template_missing_sentence(missing);
+    g_strfreev(start->look->missing);
+    start->look->missing = g_steal_pointer(&missing);
+    return error_set(error, ERROR_INVALID, "%s", sentence);
+}
+
+/* ---- Delivery ---- */
+
+static gboolean deliver_agent(Start *start, const ContainerInfo *container, GError **error)
+{
+    gboolean is_read_only = start->caps.read_only_root;
+    g_autoptr(GBytes) tar = NULL;
+
+    if (!start->has_agent)
+        return TRUE;
+    tar = seed_agent_tar(is_read_only ? AGENT_READ_ONLY_TAR_NAME : AGENT_TAR_NAME,
+                         start->look->reconciler->options.agent_path, error);
+    return tar && engine_copy_in(engine_of(start), container->id, is_read_only ? CONFIGS_PATH : "/",
+                                 tar, error);
+}
+
+static gboolean deliver_configs(Start *start, Seed *seed, const char *container, const char *token,
+                                GError **error)
+{
+    g_autofree char *marker =
+        g_strdup_printf("%" G_GINT64_FORMAT "\n", start->look->runtime->generation);
+    g_autoptr(GBytes) tar = NULL;
+
+    if (!seed_add_file(seed, SEED_TOKEN, token, strlen(token), TOKEN_MODE, error) ||
+        !seed_add_file(seed, MARKER_NAME, marker, strlen(marker), FILE_MODE, error))
+        return FALSE;
+    tar = seed_finish(seed, error);
+    return tar && engine_copy_in(engine_of(start), container, CONFIGS_PATH, tar, error);
+}
+
+/* A token that was not delivered is nobody's. */
+static gboolean deliver(Start *start, Seed *seed, const ContainerInfo *container, GError **error)
+{
+    Look *look = start->look;
+    Tokens *tokens = look->reconciler->options.tokens;
+    char token[CRYPTO_TOKEN_SIZE];
+
+    if (!look_is_current(look, error) || !tokens_revoke_issued(tokens, look->id, 0, error) ||
+        !tokens_mint(tokens, look->id, TOKEN_ORIGIN_PROVISION, look->runtime->generation, token,
+                     error))
+        return FALSE;
+    if (deliver_configs(start, seed, container->id, token, error))
+        return TRUE;
+    if (!tokens_revoke_issued(tokens, look->id, 0, NULL))
+        log_warning("a token that was not delivered stays until the next start",
+                    LOG_TEXT("workspace", look->id));
+    return FALSE;
+}
+
+gboolean start_seed(Start *start, const ContainerInfo *container, GError **error)
+{
+    g_autoptr(Seed) seed = NULL;
+    g_autoptr(GBytes) config = NULL;
+    guint owner = 0, group = 0;
+    gboolean is_seeded = FALSE;
+
+    if (!find_owner(start, container, &owner, &group, error) ||
+        !is_seeded_already(start, container->id, &is_seeded, error))
+        return FALSE;
+    seed = seed_new(owner, group);
+    return (is_seeded || add_wished(start, seed, error)) &&
+           add_config(start, seed, container->id, &config, error) &&
+           check_required(start, config, error) && deliver_agent(start, container, error) &&
+           deliver(start, seed, container, error);
+}

@@ -1,0 +1,373 @@
+/* Where wish and reality meet the status that people see.
+ *
+ * A change of status, its event and the progress it belongs to are one transaction; whoever listens
+ * hears of it after the commit. Nothing is told when no row changed. Sentences for clients carry no
+ * internal text; only the last lines of the agent's own log, without secrets, join them. Source:
+ * spec 01 sections 10.2 and 11.3; spec 02 sections 9 and 17.3 B, E, F. */
+#include "base/clock.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "base/redact.h"
+#include "base/text.h"
+#include "reconcile/internal.h"
+#include "store/workspaces.h"
+
+#include <string.h>
+
+#define TELL_AFTER_ATTEMPTS 3    /* faults in a row until people see it; about 15 s */
+#define LOG_TAIL_BYTES      8192 /* of a log in last_sample_error; spec 02, 17.3 F */
+
+#define EVENT_FAILED "WORKSPACE_PROVISION_FAILED"
+
+/* One status change on its way: what it writes and what it says. */
+typedef struct {
+    Look *look;
+    DbTransaction *transaction;
+    const char *event; /* NULL: nothing to tell */
+    char *payload;
+    gint64 time_us;
+} Change;
+
+static void change_clear(Change *change)
+{
+    g_clear_pointer(&change->transaction, db_rollback);
+    g_free(change->payload);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
+
+static Db *database(const Look *look)
+{
+    return look->reconciler->options.db;
+}
+
+static gboolean change_begin(Change *change, Look *look, GError **error)
+{
+    *change = (Change){.look = look, .time_us = clock_now_us()};
+    change->transaction = db_begin(database(look), error);
+    return change->transaction != NULL;
+}
+
+/* `payload` moves in. */
+static gboolean change_say(Change *change, const char *event, char *payload, GError **error)
+{
+    change->event = event;
+    change->payload = payload;
+    return event_store(database(change->look), event, change->look->id, payload, change->time_us,
+                       error);
+}
+
+static gboolean change_end(Change *change, GError **error)
+{
+    const ReconcilerOptions *options = &change->look->reconciler->options;
+    const char *id = change->look->id;
+
+    if (!db_commit(&change->transaction, error))
+        return FALSE;
+    if (!change->event)
+        return TRUE;
+    if (!org_tree_refresh(options->tree, id, NULL))
+        log_warning("a change of status shows up in memory a little later",
+                    LOG_TEXT("workspace", id));
+    events_announce(options->events, change->event, id, change->payload, change->time_us);
+    return TRUE;
+}
+
+static gboolean check_current(gboolean current, GError **error)
+{
+    return current || error_set(error, ERROR_SUPERSEDED, "a newer wish won");
+}
+
+static gboolean set_phase(Look *look, const RuntimeProgress *progress, GError **error)
+{
+    gboolean current = FALSE;
+
+    return store_runtime_progress(database(look), look->id, look->runtime->generation, progress,
+                                  &current, error) &&
+           check_current(current, error);
+}
+
+/* ---- Payloads ---- */
+
+typedef struct {
+    const char *error;
+    char *const *missing; /* NULL: none */
+    guint timeout_s;      /* 0: none */
+    const char *source;   /* NULL: none */
+} Failure;
+
+static char *failure_payload(const Look *look, const Failure *failure)
+{
+    GString *text = g_string_new(NULL);
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "error", failure->error);
+    if (failure->missing) {
+        json_out_array(&out, "missing");
+        for (char *const *name = failure->missing; *name; name++)
+            json_out_text(&out, NULL, *name);
+        json_out_end(&out);
+    }
+    if (failure->timeout_s) {
+        json_out_int(&out, "timeout_secs", failure->timeout_s);
+        json_out_text(&out, "runtime", look->workspace->runtime);
+    }
+    if (failure->source)
+        json_out_text(&out, "source", failure->source);
+    json_out_end(&out);
+    return g_string_free(text, FALSE);
+}
+
+static char *provisioning_payload(const WorkspaceRow *workspace)
+{
+    GString *text = g_string_new(NULL);
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "name", workspace->name);
+    json_out_int(&out, "tier", workspace->tier);
+    json_out_text(&out, "runtime", workspace->runtime);
+    json_out_end(&out);
+    return g_string_free(text, FALSE);
+}
+
+static char *hibernated_payload(const WorkspaceRow *workspace)
+{
+    GString *text = g_string_new(NULL);
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "name", workspace->name);
+    json_out_int(&out, "tier", workspace->tier);
+    json_out_end(&out);
+    return g_string_free(text, FALSE);
+}
+
+/* "<sentence>\n<the end of the log>". Caller owns it. */
+static char *with_log(const char *sentence, const char *log)
+{
+    g_autofree char *clean = NULL;
+    g_autofree char *classes = NULL;
+
+    if (!log || !*log)
+        return g_strdup(sentence);
+    clean = redact_dup(text_suffix(log, strlen(log), LOG_TAIL_BYTES), &classes);
+    return g_strconcat(sentence, "\n", clean, NULL);
+}
+
+/* ---- A start that failed ---- */
+
+static gboolean mark_failed(Change *change, const Failure *failure, const char *sample,
+                            GError **error)
+{
+    Look *look = change->look;
+    gboolean changed = FALSE;
+
+    if (!store_workspace_mark_failed(database(look), look->id, look->runtime->generation, sample,
+                                     &changed, error))
+        return FALSE;
+    return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
+}
+
+static gboolean give_up(Change *change, const char *cause, GError **error)
+{
+    RuntimeProgress progress = {.phase = RUNTIME_FAILED, .last_error = cause};
+
+    return set_phase(change->look, &progress, error);
+}
+
+static gboolean back_off(Change *change, gint64 delay_us, const char *cause, GError **error)
+{
+    Look *look = change->look;
+    gboolean current = FALSE;
+
+    return store_runtime_back_off(database(look), look->id, look->runtime->generation,
+                                  change->time_us + delay_us, cause, NULL, &current, error) &&
+           check_current(current, error);
+}
+
+gboolean verdict_attempt_failed(Look *look, const GError *cause, GError **error)
+{
+    gint64 attempts = look->runtime->attempts;
+    gboolean is_final = error_is_outcome(error_code(cause));
+    gboolean has_sentence = is_final || error_is(cause, ERROR_BUSY);
+    Failure failure = {
+        .error = has_sentence ? cause->message : TEXT_START_FAILED,
+        .missing = look->missing,
+    };
+    g_auto(Change) change = {0};
+
+    log_warning("start failed", LOG_TEXT("workspace", look->id),
+                LOG_INT("generation", look->runtime->generation), LOG_INT("attempts", attempts + 1),
+                LOG_CAUSE(cause));
+    if (!change_begin(&change, look, error))
+        return FALSE;
+    if (!(is_final ? give_up(&change, cause->message, error)
+                   : back_off(&change, plan_back_off_us(attempts), cause->message, error)))
+        return FALSE;
+    if ((has_sentence || attempts + 1 >= TELL_AFTER_ATTEMPTS) &&
+        !mark_failed(&change, &failure, failure.error, error))
+        return FALSE;
+    return change_end(&change, error);
+}
+
+/* ---- A container that died ---- */
+
+static gboolean mark_offline(Change *change, GError **error)
+{
+    gboolean changed = FALSE;
+
+    if (!store_workspace_mark_offline(database(change->look), change->look->id, &changed, error))
+        return FALSE;
+    return !changed || change_say(change, "WORKSPACE_OFFLINE", g_strdup("{}"), error);
+}
+
+/* The first one is made anew at once; it may have been an accident. */
+static gboolean record_death(Look *look, const char *reason, GError **error)
+{
+    gint64 attempts = look->runtime->attempts;
+    gint64 delay_us = attempts == 0 ? 0 : plan_back_off_us(attempts - 1);
+    g_auto(Change) change = {0};
+
+    return change_begin(&change, look, error) && mark_offline(&change, error) &&
+           back_off(&change, delay_us, reason, error) && change_end(&change, error);
+}
+
+gboolean verdict_died(Look *look, const Plan *plan, GError **error)
+{
+    const ContainerInfo *container = plan->container;
+    gboolean is_silent = container && container->state == CONTAINER_RUNNING;
+
+    log_warning("a container is dead", LOG_TEXT("workspace", look->id),
+                LOG_INT("generation", look->runtime->generation), LOG_TEXT("why", plan->reason),
+                LOG_INT("exit_code", container ? container->exit_code : -1));
+    if (is_silent) {
+        watch_note_silent(look->reconciler->watch, look->id, FALSE);
+        if (!remove_container(look, container, plan->reason, error))
+            return FALSE;
+    } else {
+        watch_note_found_dead(look->reconciler->watch, look->id,
+                              container ? container->id : look->runtime->container_id);
+    }
+    if (watch_is_crash_loop(look->reconciler->watch, look->id))
+        return verdict_crash_loop(look, plan, error);
+    return record_death(look, plan->reason, error);
+}
+
+/* ---- Ends that need a new wish ---- */
+
+static gboolean mark_crash_loop(Change *change, const Failure *failure, const char *sample,
+                                GError **error)
+{
+    Look *look = change->look;
+    gint64 silent_since_us = change->time_us - RECONCILE_SILENT_SECONDS * CLOCK_SECOND_US;
+    gboolean changed = FALSE;
+
+    if (!store_workspace_mark_crash_loop(database(look), look->id, look->runtime->generation,
+                                         silent_since_us, sample, &changed, error))
+        return FALSE;
+    return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
+}
+
+/* An agent that registers between two deaths is offline by the second one, so it counts, too. */
+gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error)
+{
+    const ContainerInfo *container = plan->container;
+    g_autofree char *log = container ? remove_save_log(look, container->id) : NULL;
+    g_autofree char *sentence =
+        container ? g_strdup_printf("the container ended %d times within two minutes, last with "
+                                    "exit code %" G_GINT64_FORMAT,
+                                    WATCH_CRASHES_MAX, container->exit_code)
+                  : g_strdup_printf("the container was lost %d times within two minutes",
+                                    WATCH_CRASHES_MAX);
+    g_autofree char *sample = with_log(sentence, log);
+    Failure failure = {.error = sentence, .source = "crash_loop"};
+    g_auto(Change) offline = {0};
+    g_auto(Change) failed = {0};
+
+    if (!change_begin(&offline, look, error) || !mark_offline(&offline, error) ||
+        !change_end(&offline, error))
+        return FALSE;
+    if (!change_begin(&failed, look, error) || !mark_crash_loop(&failed, &failure, sample, error) ||
+        !give_up(&failed, sentence, error) || !change_end(&failed, error))
+        return FALSE;
+    watch_forget(look->reconciler->watch, look->id);
+    log_error("crash loop", LOG_TEXT("workspace", look->id),
+              LOG_INT("generation", look->runtime->generation));
+    return TRUE;
+}
+
+/* Registered at the last moment: no row changes, and it stays what it became. */
+gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
+{
+    g_autofree char *log = plan->container ? remove_save_log(look, plan->container->id) : NULL;
+    guint timeout_s = 0;
+    g_autofree char *sentence = NULL;
+    g_autofree char *sample = NULL;
+    g_auto(Change) change = {0};
+    Failure failure = {.source = "provision_timeout_sweep"};
+
+    if (look_provision_deadline_us(look, &timeout_s) == 0)
+        return TRUE;
+    sentence = plan->container
+                   ? g_strdup_printf("the container started but its agent did not register within "
+                                     "%u seconds",
+                                     timeout_s)
+                   : g_strdup_printf("the workspace was not ready within %u seconds", timeout_s);
+    sample = with_log(sentence, log);
+    failure.error = sentence;
+    failure.timeout_s = timeout_s;
+    if (!change_begin(&change, look, error) || !mark_failed(&change, &failure, sample, error))
+        return FALSE;
+    if (!change.event)
+        return TRUE;
+    log_warning("provisioning timed out", LOG_TEXT("workspace", look->id),
+                LOG_INT("generation", look->runtime->generation));
+    /* Without a container its attempts go on; with one, waiting longer would not help. */
+    return (!plan->container || give_up(&change, sentence, error)) && change_end(&change, error);
+}
+
+/* ---- Beginning again, and rest ---- */
+
+gboolean verdict_begins_again(Look *look, gboolean reset_deadline, GError **error)
+{
+    const WorkspaceRow *workspace = look->workspace;
+    gboolean is_offline = workspace->status == WORKSPACE_OFFLINE;
+    gboolean changed = FALSE;
+    g_auto(Change) change = {0};
+
+    if (!is_offline && !(reset_deadline && workspace->status == WORKSPACE_PROVISIONING))
+        return TRUE;
+    if (!change_begin(&change, look, error) ||
+        !store_workspace_mark_provisioning(database(look), look->id,
+                                           STORE_STATUS_BIT(workspace->status), &changed, error))
+        return FALSE;
+    if (changed && is_offline &&
+        !change_say(&change, "WORKSPACE_PROVISIONING", provisioning_payload(workspace), error))
+        return FALSE;
+    return change_end(&change, error);
+}
+
+static gboolean mark_hibernated(Change *change, GError **error)
+{
+    Look *look = change->look;
+    gboolean changed = FALSE;
+
+    if (!look->workspace || look->workspace->status != WORKSPACE_HIBERNATING)
+        return TRUE;
+    if (!store_workspace_mark_hibernated(database(look), look->id, &changed, error))
+        return FALSE;
+    return !changed ||
+           change_say(change, "WORKSPACE_HIBERNATED", hibernated_payload(look->workspace), error);
+}
+
+gboolean verdict_stopped(Look *look, GError **error)
+{
+    RuntimeProgress progress = {
+        .phase = RUNTIME_GONE, .container_id = "", .address = "", .reset_attempts = TRUE};
+    g_auto(Change) change = {0};
+
+    watch_forget(look->reconciler->watch, look->id);
+    return change_begin(&change, look, error) && set_phase(look, &progress, error) &&
+           mark_hibernated(&change, error) && change_end(&change, error);
+}

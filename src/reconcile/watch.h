@@ -1,0 +1,29 @@
+/* What is remembered about each workspace's container between two looks: how often it died lately,
+ * and since when its agent is silent. Memory only; after a restart of the server counting begins
+ * anew, in favour of the agent. Thread: any. Source: spec 02, section 17.3 F. */
+#pragma once
+
+#include "base/ids.h"
+#include "base/sync.h"
+
+#define WATCH_CRASHES_MAX 5                                  /* so many deaths ... */
+#define WATCH_WINDOW_US   (120 * G_GINT64_CONSTANT(1000000)) /* ... within 2 min: a crash loop */
+#define WATCH_SILENT_US   (60 * G_GINT64_CONSTANT(1000000))  /* offline so long: hung */
+
+typedef struct _Watch Watch;
+
+Watch *watch_new(void);
+void watch_free(Watch *watch); /* NULL is fine */
+
+/* The container whose end would be a death; NULL: none, an end is what we asked for. */
+void watch_expect(Watch *watch, const char *id, const char *container_id);
+/* The engine told of an end. TRUE when it is a death, which is counted. */
+gboolean watch_note_death(Watch *watch, const char *id, const char *container_id);
+/* A look found it dead; counts unless the engine told of it already. */
+void watch_note_found_dead(Watch *watch, const char *id, const char *container_id);
+gboolean watch_is_crash_loop(Watch *watch, const char *id);
+/* Says whether the agent is offline while its container runs. Gives the monotonic time since when,
+ * 0 when not. */
+gint64 watch_note_silent(Watch *watch, const char *id, gboolean is_silent);
+/* A new wish, or the end: nothing of the past counts. */
+void watch_forget(Watch *watch, const char *id);

@@ -130,6 +130,8 @@ static DbSession *begin(Db *self, GError **error)
 static gboolean commit(Db *self, DbSession *session, GError **error)
 {
     PostgresConnection *connection = session->connection;
+    /* One that ended before the COMMIT is sent has committed nothing. */
+    gboolean is_sent = postgres_connection_is_usable(connection);
     g_autoptr(GError) failure = NULL;
     gboolean is_done =
         postgres_connection_command(connection, "COMMIT", "COMMIT", COMMAND_LIMIT_US, &failure);
@@ -139,7 +141,7 @@ static gboolean commit(Db *self, DbSession *session, GError **error)
     give((PostgresDb *)self, connection);
     if (is_done)
         return TRUE;
-    if (is_lost)
+    if (is_lost && is_sent)
         return error_set(error, ERROR_OUTCOME_UNKNOWN, "commit: %s", failure->message);
     g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;

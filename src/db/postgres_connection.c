@@ -76,6 +76,8 @@ static gboolean fail_state(PostgresConnection *connection, const char *state, co
     static const char *const collided[] = {"40001", "40P01", NULL};
     g_autofree char *line = first_line_dup(message);
 
+    if (g_str_equal(state, "08P01")) /* too few values: our mistake, not the connection's */
+        return error_set(error, ERROR_INTERNAL, "postgres: %s (%s)", line, state);
     if (state_is(state, ended))
         return lose(connection, line, error);
     connection->may_have_run = FALSE;

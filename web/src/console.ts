@@ -79,6 +79,7 @@ export class Console {
     if (event.event === 'A2A_RESPONSE') {
       this.conversations.of(event.workspaceId).receiveResponse(event.payload['response_body'], event.timestamp);
     }
+    if (event.event === 'ACTIVITY_LOGGED') this.conversations.recover(event.workspaceId);
     if (event.workspaceId === this.view?.id) this.view.receive(event);
   }
 

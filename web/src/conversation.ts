@@ -17,10 +17,13 @@ export interface Turn {
   readonly author: 'you' | 'agent';
   readonly at: string;
   readonly question: string; // of an agent's turn: what it answers, for trying again
+  readonly messageId: string; // and the id it was sent under, by which the server's record is known
   readonly texts: Map<string, string>; // by artifact, in order of arrival
   state: TurnState;
   progress: string;
   problem: string;
+  isCut: boolean; // failed because the connection did: the agent may have gone on
+  endedMs: number;
 }
 
 export type ConversationListener = (turn: Turn | null) => void; // null: everything may have changed
@@ -29,9 +32,10 @@ export function turnText(turn: Turn): string {
   return [...turn.texts.values()].filter((text) => text !== '').join('\n\n');
 }
 
-function newTurn(author: 'you' | 'agent', text: string, at: string, state: TurnState, question = ''): Turn {
+function newTurn(author: 'you' | 'agent', text: string, at: string, state: TurnState, question = '', messageId = ''): Turn {
   const texts = new Map(text ? [['', text]] : []);
-  return { id: newId(), author, at, question, texts, state, progress: '', problem: '' };
+  const id = newId();
+  return { id, author, at, question, messageId, texts, state, progress: '', problem: '', isCut: false, endedMs: Date.now() };
 }
 
 function now(): string {
@@ -42,7 +46,6 @@ export class Conversation {
   readonly turns: Turn[] = [];
   unread = 0;
   private readonly listeners = new Set<ConversationListener>();
-  private readonly tasks = new Map<string, Turn>(); // by task id: the turn that shows its answer
   private contextId = '';
   private taskId = '';
   private running: { turn: Turn; abort: AbortController } | null = null;
@@ -97,7 +100,9 @@ export class Conversation {
 
   private historyTurns(row: Record<string, unknown>): Turn[] {
     const at = asText(row['created_at']);
-    const question = questionOf(row['request_body']);
+    const message = messageOf(row['request_body']);
+    const question = partsText(message['parts']);
+    this.contextId = asText(message['contextId']) || this.contextId; // the conversation goes on
     const turns = question ? [newTurn('you', question, at, 'done')] : [];
 
     const answer = newTurn('agent', '', at, 'done', question);
@@ -134,12 +139,11 @@ export class Conversation {
     if (this.running) return;
     const index = this.turns.indexOf(failed);
     if (index >= 0) this.turns.splice(index, 1);
-    for (const [task, turn] of this.tasks) if (turn === failed) this.tasks.delete(task);
     await this.answer(failed.question);
   }
 
   private async answer(question: string): Promise<void> {
-    const turn = newTurn('agent', '', now(), 'waiting', question);
+    const turn = newTurn('agent', '', now(), 'waiting', question, newId());
     const abort = new AbortController();
     this.running = { turn, abort };
     this.taskId = '';
@@ -152,29 +156,31 @@ export class Conversation {
     } finally {
       this.running = null;
       turn.progress = '';
+      turn.endedMs = Date.now();
       this.changed(turn);
     }
   }
 
   private fail(turn: Turn, error: unknown): void {
     turn.state = 'failed';
-    turn.problem = error instanceof ApiError || error instanceof AgentError ? error.message : 'The connection was lost.';
+    const isAnswer = error instanceof AgentError || (error instanceof ApiError && error.status > 0);
+    turn.isCut = !isAnswer;
+    turn.problem = isAnswer || error instanceof ApiError ? error.message : 'The connection was lost before the answer was complete.';
   }
 
   /** Streams the answer; an agent that cannot stream is asked again for a whole one. */
   private async exchange(turn: Turn, signal: AbortSignal): Promise<void> {
-    const messageId = newId(); // the same for both tries: it is one message
     try {
-      await this.request('message/stream', turn, messageId, signal);
+      await this.request('message/stream', turn, signal);
     } catch (error) {
       if (!(error instanceof AgentError) || !error.cannotStream || signal.aborted) throw error;
-      await this.request('message/send', turn, messageId, signal);
+      await this.request('message/send', turn, signal); // under the same id: it is one message
     }
   }
 
-  private async request(method: string, turn: Turn, messageId: string, signal: AbortSignal): Promise<void> {
+  private async request(method: string, turn: Turn, signal: AbortSignal): Promise<void> {
     const response = await send('POST', agentPath(this.workspaceId), {
-      body: JSON.stringify(messageRequest(method, newId(), turn.question, messageId, this.contextId)),
+      body: JSON.stringify(messageRequest(method, newId(), turn.question, turn.messageId, this.contextId)),
       headers: { 'Content-Type': 'application/json', Accept: 'text/event-stream, application/json' },
       signal,
     });
@@ -190,7 +196,7 @@ export class Conversation {
       this.changed(turn);
       if (isSettled(turn)) return;
     }
-    throw new AgentError('The connection ended before the answer was complete.', false);
+    throw new Error('the stream ended without an end'); // shown as a lost connection
   }
 
   private readWhole(turn: Turn, status: number, body: unknown): void {
@@ -221,9 +227,7 @@ export class Conversation {
 
   private remember(turn: Turn, taskId: string, contextId: string): void {
     if (contextId) this.contextId = contextId;
-    if (!taskId) return;
-    this.tasks.set(taskId, turn);
-    if (turn === this.running?.turn) this.taskId = taskId;
+    if (taskId && turn === this.running?.turn) this.taskId = taskId;
   }
 
   private end(turn: Turn, outcome: 'done' | 'failed' | 'stopped', text: string): void {
@@ -266,7 +270,8 @@ export class Conversation {
 
   /** An answer announced on the live connection: of a queued message, or to somebody else's question. */
   receiveResponse(body: unknown, at: string): void {
-    if (this.complete(body) || this.running) return; // running: it announces what is being received here
+    if (this.running) return; // it announces what is being received here
+    if (this.cutTurns().length > 0) return; // `recover` tells whether it completes one of them
     const answer = newTurn('agent', '', at, 'done');
     this.applyBody(answer, body);
     const text = turnText(answer);
@@ -284,31 +289,35 @@ export class Conversation {
     }
   }
 
-  /** Whether the answer belongs to a turn that is shown. One whose connection was lost gets the rest by this. */
-  private complete(body: unknown): boolean {
-    const turn = this.tasks.get(taskOf(body));
-    if (turn?.state === 'failed' && turn !== this.running?.turn) {
-      turn.state = 'done';
-      turn.problem = '';
-      this.applyBody(turn, body);
-      this.changed(turn);
-    }
-    return turn !== undefined;
+  private cutTurns(): Turn[] {
+    return this.turns.filter((turn) => turn.isCut);
   }
 
-  /** After a lost connection: answers that broke off may have been finished meanwhile. */
+  /** An answer that broke off may have been finished since: the agent goes on when nobody listens. */
   async recover(): Promise<void> {
-    if (![...this.tasks.values()].some((turn) => turn.state === 'failed')) return;
+    if (this.cutTurns().length === 0) return;
     try {
-      for (const row of await listChatActivity(this.workspaceId)) this.complete(row['response_body']);
+      for (const row of await listChatActivity(this.workspaceId)) this.complete(row);
     } catch {
       // They stay as they are, with the offer to try again.
     }
   }
 
+  private complete(row: Record<string, unknown>): void {
+    const id = asText(messageOf(row['request_body'])['messageId']);
+    const turn = this.cutTurns().find((cut) => cut.messageId === id);
+    if (!turn || row['status'] !== 'ok') return;
+    turn.texts.clear();
+    turn.state = 'done';
+    turn.isCut = false;
+    turn.problem = '';
+    this.applyBody(turn, row['response_body']);
+    this.changed(turn);
+  }
+
   private justShown(text: string): boolean {
     const last = this.turns.findLast((turn) => turn.author === 'agent' && turn.state !== 'queued');
-    return last !== undefined && turnText(last) === text && Date.now() - Date.parse(last.at) < ECHO_WINDOW_MS;
+    return last !== undefined && turnText(last) === text && Date.now() - last.endedMs < ECHO_WINDOW_MS;
   }
 
   /** Before the turn is shown: a view that is open marks it as read when it shows it. */
@@ -330,16 +339,11 @@ function isSettled(turn: Turn): boolean {
   return turn.state !== 'waiting' && turn.state !== 'streaming';
 }
 
-function taskOf(body: unknown): string {
-  const result = isRecord(body) ? body['result'] : null;
-  if (!isRecord(result)) return '';
-  return result['kind'] === 'task' ? asText(result['id']) : asText(result['taskId']);
-}
-
-function questionOf(request: unknown): string {
+/** The message in a recorded request; empty when there is none. */
+function messageOf(request: unknown): Record<string, unknown> {
   const params = isRecord(request) ? request['params'] : null;
   const message = isRecord(params) ? params['message'] : null;
-  return isRecord(message) ? partsText(message['parts']) : '';
+  return isRecord(message) ? message : {};
 }
 
 /** Adds what the person can do about it to the reasons the message path knows. */
@@ -378,8 +382,11 @@ export class Conversations {
     return conversation;
   }
 
-  recover(): void {
-    for (const conversation of this.byWorkspace.values()) void conversation.recover();
+  /** After a lost connection (all), and when the server has recorded something (one). */
+  recover(workspaceId?: string): void {
+    for (const [id, conversation] of this.byWorkspace) {
+      if (workspaceId === undefined || id === workspaceId) void conversation.recover();
+    }
   }
 
   unread(workspaceId: string): number {

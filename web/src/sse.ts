@@ -1,5 +1,7 @@
 // Server-sent events read from a fetch answer (EventSource cannot POST). Only the `data` lines matter here.
 
+import { AgentError } from './a2a';
+
 const EVENT_LIMIT = 4 * 1024 * 1024; // characters; an agent must not fill the page's memory with one event
 
 export async function* readEventStream(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
@@ -23,7 +25,7 @@ export async function* readEventStream(body: ReadableStream<Uint8Array>): AsyncG
           size += line.length;
         }
       }
-      if (size + rest.length > EVENT_LIMIT) throw new Error('The agent sent an event that is too large.');
+      if (size + rest.length > EVENT_LIMIT) throw new AgentError('The agent sent an event that is too large.', false);
       if (done) return;
     }
   } finally {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "db/migrations.h"
+#include "engine/base_image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -251,6 +252,12 @@ static void build_messages(Rooms *rooms)
     rooms->liveness = liveness_new(&liveness);
 }
 
+static gboolean ensure_base_image(Engine *engine, char **image, void *data, GError **error)
+{
+    (void)data;
+    return base_image_ensure(engine, image, error);
+}
+
 static gboolean build_reconciler(Rooms *rooms, GError **error)
 {
     const Config *config = rooms->config;
@@ -271,6 +278,9 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .start_limit = (guint)config->start_limit,
         .stop_limit = (guint)config->stop_limit,
         .pass_interval_ms = (guint)config->reconcile_seconds * 1000,
+        .config = config,
+        .runtimes = rooms->runtimes,
+        .base_image = ensure_base_image,
     };
 
     rooms->reconciler = reconciler_new(&options, error);

@@ -8,6 +8,7 @@
 
 #include "base/errors.h"
 #include "base/json_out.h"
+#include "http/router.h"
 
 typedef struct _HttpRequest HttpRequest;
 
@@ -21,6 +22,8 @@ const char *http_request_raw_path(HttpRequest *request);
 const char *http_request_header(HttpRequest *request, const char *name);
 /* First value of a query parameter, decoded (`+` is a blank); NULL when absent; "" when it has no value. */
 const char *http_request_query(HttpRequest *request, const char *name);
+/* Remembers what the route's path matched (copied), for http_request_parameter. */
+void http_request_set_parameters(HttpRequest *request, const RouterMatch *match);
 /* The value that a `:name` or `*name` of the route's path matched; NULL when the route has none. */
 const char *http_request_parameter(HttpRequest *request, const char *name);
 /* The whole body; empty when there was none. */

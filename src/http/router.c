@@ -104,9 +104,11 @@ static RouterNode *literal_child(RouterNode *node, const char *text, gsize lengt
 
 static void add_name(Router *router, guint row, const char *path, guint at, const char *name)
 {
-    if (at >= ROUTER_PARAMETERS_MAX || !*name)
+    g_autofree char *text = g_strndup(name, strcspn(name, "/"));
+
+    if (at >= ROUTER_PARAMETERS_MAX || !*text)
         g_error("route %s: at most %d parameters, each with a name", path, ROUTER_PARAMETERS_MAX);
-    router->names[row].parameters[at] = name;
+    router->names[row].parameters[at] = g_intern_string(text); /* tables are few and live for ever */
 }
 
 static void add_leaf(RouterNode *node, const RouterRow *row, guint index)

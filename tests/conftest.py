@@ -7,14 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
-from workspaced import POSTGRES, PostgresDatabase, Server, SqliteDatabase  # noqa: E402
-
-DATABASES = ["sqlite"] + (["postgres"] if POSTGRES else [])
-
-
-def make_database(kind, folder):
-    return PostgresDatabase() if kind == "postgres" else SqliteDatabase(folder / "data" / "workspaced.db")
-
+from workspaced import Server, make_database  # noqa: E402
 
 @pytest.fixture
 def start_server(tmp_path):
@@ -46,7 +39,7 @@ def server(tmp_path_factory):
     """One server with the sandbox engine for tests that leave nothing behind."""
     folder = tmp_path_factory.mktemp("server")
     (folder / "data").mkdir()
-    server = Server(folder / "data", SqliteDatabase(folder / "data" / "workspaced.db"), WORKSPACED_ENGINE="sandbox")
+    server = Server(folder / "data", make_database("sqlite", folder), WORKSPACED_ENGINE="sandbox")
     server.start()
     yield server
     server.close()

@@ -2,8 +2,7 @@
 
 import pytest
 
-from conftest import DATABASES, make_database  # tests/conftest.py
-from workspaced import Server
+from workspaced import DATABASES, Server, make_database
 
 
 @pytest.fixture(scope="session", params=DATABASES)

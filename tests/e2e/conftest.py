@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from conftest import DATABASES
+from workspaced import DATABASES
 
 DOCKER_SOCKET = os.environ.get("WORKSPACED_TEST_DOCKER_SOCKET", "/var/run/docker.sock")
 

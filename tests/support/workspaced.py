@@ -75,6 +75,13 @@ class SqliteDatabase:
         pass
 
 
+DATABASES = ["sqlite"] + (["postgres"] if POSTGRES else [])
+
+
+def make_database(kind, folder):
+    return PostgresDatabase() if kind == "postgres" else SqliteDatabase(folder / "data" / "workspaced.db")
+
+
 class Server:
     """One `workspaced serve`. `settings` are environment variables."""
 

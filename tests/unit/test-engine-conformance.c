@@ -9,6 +9,8 @@
 #include "base/ids.h"
 #include "engine/docker.h"
 #include "engine/engine.h"
+#include "engine/sandbox.h"
+#include "engine/sandbox_tree.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -31,6 +33,7 @@
 /* Of the whole program: cases run one after another. */
 static Engine *engine;
 static char *image;
+static char *sandbox_directory; /* NULL: another engine */
 static const char *quick_network; /* for containers that need none: half a second each on Docker */
 
 /* ---- A tar by hand ---- */
@@ -1253,10 +1256,33 @@ static gboolean prepare_image(GError **error)
     return engine_image_import(engine, image, tar, error);
 }
 
+/* In a directory of its own, which goes with its last container. */
+static Engine *open_sandbox(GError **error)
+{
+    sandbox_directory = g_dir_make_tmp("workspaced-sandbox-XXXXXX", error);
+    if (!sandbox_directory)
+        return NULL;
+    engine_sandbox_supervisor_set(g_getenv("WORKSPACED_TEST_SUPERVISOR"));
+    return engine_sandbox_new(sandbox_directory, error);
+}
+
+static void remove_sandbox(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!sandbox_directory)
+        return;
+    sandbox_tree_remove(sandbox_directory, &error);
+    g_assert_no_error(error);
+    g_clear_pointer(&sandbox_directory, g_free);
+}
+
 static Engine *open_engine(const char *name, GError **error)
 {
     g_autoptr(Engine) opened = NULL;
 
+    if (strcmp(name, "sandbox") == 0)
+        return open_sandbox(error);
     if (strcmp(name, "docker") != 0) {
         error_set(error, ERROR_INVALID, "no engine of this name");
         return NULL;
@@ -1280,6 +1306,7 @@ int main(int argc, char **argv)
     if (!engine || !prepare_image(&error)) {
         g_test_message("no %s here: %s", name, error->message);
         engine_free(engine);
+        remove_sandbox();
         return is_required ? EXIT_FAILURE : g_test_run();
     }
     quick_network = strcmp(name, "docker") == 0 ? "none" : NULL;
@@ -1289,6 +1316,7 @@ int main(int argc, char **argv)
     }
     status = g_test_run();
     engine_free(engine);
+    remove_sandbox();
     g_free(image);
     return status;
 }

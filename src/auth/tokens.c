@@ -301,6 +301,15 @@ gboolean tokens_peek(Tokens *tokens, const char *token, TokenOwner *owner)
     return found;
 }
 
+static void note_use(Tokens *tokens, const guint8 hash[CRYPTO_HASH_SIZE])
+{
+    TokenOwner owner;
+
+    mutex_lock(&tokens->lock);
+    find_locked(tokens, hash, &owner);
+    mutex_unlock(&tokens->lock);
+}
+
 static gboolean ask_database(Tokens *tokens, const guint8 hash[CRYPTO_HASH_SIZE], TokenOwner *owner,
                              gboolean *found, GError **error)
 {
@@ -314,7 +323,10 @@ static gboolean ask_database(Tokens *tokens, const guint8 hash[CRYPTO_HASH_SIZE]
         memcpy(owner->id, row.id, ID_SIZE);
         memcpy(owner->workspace_id, row.workspace_id, ID_SIZE);
         owner->generation = row.generation;
-        return load_workspace(tokens, row.workspace_id, &count, error);
+        if (!load_workspace(tokens, row.workspace_id, &count, error))
+            return FALSE;
+        note_use(tokens, hash);
+        return TRUE;
     }
     mutex_lock(&tokens->lock);
     if (epoch == tokens->epoch)

@@ -56,7 +56,8 @@ static gboolean each_member(const Lifecycle *lifecycle, const StoreRemoval *remo
     for (guint i = 0; i < removal->members->len; i++) {
         const StoreMember *member = removal->members->pdata[i];
         g_autofree char *payload = removed_payload(g_str_equal(member->id, root), below);
-        if (!step(lifecycle, member->id, payload, now_us, error))
+        /* A microsecond apart, so that a reader sorted by time sees the same order. */
+        if (!step(lifecycle, member->id, payload, now_us + i, error))
             return FALSE;
     }
     return TRUE;

@@ -40,26 +40,35 @@ static gboolean is_empty(const Piece *piece)
 }
 
 /* Connection to caller. FALSE: one of them is gone. */
-static gboolean carry_out(EngineSession *session, Piece *piece)
+static gboolean carry_out(EngineSession *session, Piece *piece, gboolean *moved)
 {
+    gssize written;
+
     if (is_empty(piece)) {
         piece->length = piece->done = 0;
-        DockerPipeResult result =
-            docker_pipe_receive(session->pipe, piece->bytes, sizeof piece->bytes, &piece->length);
-        if (result != DOCKER_PIPE_DATA) {
+        switch (
+            docker_pipe_receive(session->pipe, piece->bytes, sizeof piece->bytes, &piece->length)) {
+        case DOCKER_PIPE_DATA:
+            break;
+        case DOCKER_PIPE_WAIT:
             piece->length = 0;
-            return result == DOCKER_PIPE_WAIT;
+            return TRUE;
+        case DOCKER_PIPE_END:
+            piece->length = 0;
+            return FALSE;
         }
     }
-    gssize written = send(session->inner_fd, piece->bytes + piece->done,
-                          piece->length - piece->done, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (written > 0)
-        piece->done += (gsize)written;
-    return written > 0 || errno == EAGAIN || errno == EINTR;
+    written = send(session->inner_fd, piece->bytes + piece->done, piece->length - piece->done,
+                   MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (written < 0)
+        return errno == EAGAIN || errno == EINTR;
+    piece->done += (gsize)written;
+    *moved = TRUE;
+    return TRUE;
 }
 
 /* Caller to connection. */
-static gboolean carry_in(EngineSession *session, Piece *piece)
+static gboolean carry_in(EngineSession *session, Piece *piece, gboolean *moved)
 {
     gsize sent = 0;
 
@@ -70,11 +79,25 @@ static gboolean carry_in(EngineSession *session, Piece *piece)
             return length < 0 && (errno == EAGAIN || errno == EINTR);
         piece->length = (gsize)length;
     }
-    DockerPipeResult result = docker_pipe_send(session->pipe, piece->bytes + piece->done,
-                                               piece->length - piece->done, &sent);
-    if (result == DOCKER_PIPE_DATA)
+    switch (docker_pipe_send(session->pipe, piece->bytes + piece->done, piece->length - piece->done,
+                             &sent)) {
+    case DOCKER_PIPE_DATA:
         piece->done += sent;
-    return result != DOCKER_PIPE_END;
+        *moved = TRUE;
+        return TRUE;
+    case DOCKER_PIPE_WAIT:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* A descriptor of which nothing is wanted is left out: its end would wake the thread again and
+ * again. */
+static struct pollfd watch_for(int fd, gboolean reading, gboolean writing)
+{
+    short events = (short)((reading ? POLLIN : 0) | (writing ? POLLOUT : 0));
+    return (struct pollfd){.fd = events ? fd : -1, .events = events};
 }
 
 static void carry(void *data)
@@ -84,20 +107,19 @@ static void carry(void *data)
     g_autofree Piece *in = g_new0(Piece, 1);
 
     while (!cancel_fired(session->cancel)) {
-        if (!carry_out(session, out) || !carry_in(session, in))
+        gboolean moved = FALSE;
+        if (!carry_out(session, out, &moved) || !carry_in(session, in, &moved))
             break;
+        /* What TLS has decrypted already makes no descriptor readable: wait only when nothing
+         * moves. */
+        if (moved)
+            continue;
         struct pollfd watch[] = {
-            {.fd = docker_pipe_fd(session->pipe),
-             .events = (short)((is_empty(out) ? POLLIN : 0) | (is_empty(in) ? 0 : POLLOUT))},
-            {.fd = session->inner_fd,
-             .events = (short)((is_empty(in) ? POLLIN : 0) | (is_empty(out) ? 0 : POLLOUT))},
-            {.fd = cancel_fd(session->cancel), .events = POLLIN},
+            watch_for(docker_pipe_fd(session->pipe), is_empty(out), !is_empty(in)),
+            watch_for(session->inner_fd, is_empty(in), !is_empty(out)),
+            watch_for(cancel_fd(session->cancel), TRUE, FALSE),
         };
-        /* What TLS has decrypted already makes no descriptor readable: look again without waiting
-         * after a full piece. */
-        poll(watch, G_N_ELEMENTS(watch), out->length > 0 ? 0 : -1);
-        if (is_empty(out))
-            out->length = out->done = 0;
+        poll(watch, G_N_ELEMENTS(watch), -1);
     }
     shutdown(session->inner_fd, SHUT_RDWR);
 }

@@ -5,8 +5,8 @@
 #include "db/migrations.h"
 #include "provision/names.h"
 #include "provision/wish_spec.h"
-#include "reconcile/reconciler.h"
 #include "reconcile-world.h"
+#include "reconcile/reconciler.h"
 #include "store/garbage.h"
 #include "store/installation.h"
 #include "store/runtime.h"
@@ -31,9 +31,9 @@ typedef struct {
     guint pass_interval_ms;
     const Config *config;
     const char *configs_dir;
-    Mutex lock;          /* guards what follows */
-    GHashTable *told;    /* event type -> count */
-    char *last_failure;  /* payload of the last WORKSPACE_PROVISION_FAILED */
+    Mutex lock;         /* guards what follows */
+    GHashTable *told;   /* event type -> count */
+    char *last_failure; /* payload of the last WORKSPACE_PROVISION_FAILED */
 } House;
 
 static inline void house_listen(const Event *event, void *data)
@@ -258,9 +258,8 @@ static inline RuntimeRow *house_runtime(House *house, const char *id)
 /* A running agent registers, with the token that lies in its volume. */
 static inline void house_register(House *house, const char *id, gint64 generation)
 {
-    StoreRegistration registration = {.url = "http://agent:8000",
-                                      .agent_card = "{}",
-                                      .token_generation = generation};
+    StoreRegistration registration = {
+        .url = "http://agent:8000", .agent_card = "{}", .token_generation = generation};
     g_auto(StoreRegisterResult) result = {0};
 
     g_assert_true(

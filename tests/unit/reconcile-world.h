@@ -86,7 +86,7 @@ typedef struct {
     WorldFault fault;
     guint creates, starts, pulls;
     guint starting, stopping, most_starting, most_stopping; /* engine calls at once */
-    guint slow_us; /* each start and stop takes so long */
+    guint slow_us;                                          /* each start and stop takes so long */
 } World;
 
 typedef struct {
@@ -111,8 +111,8 @@ static inline void world_init_lock(World *world)
 
 static inline World *world_new(void)
 {
-    World *world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                        0);
+    World *world =
+        mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     g_assert_true(world != MAP_FAILED);
     world_init_lock(world);
@@ -253,8 +253,8 @@ static inline void world_tell(World *world, EngineEventType type, const WorldCon
 {
     WorldEvent *event = &world->events[world->event_count % WORLD_EVENTS];
 
-    *event = (WorldEvent){
-        .type = type, .labels = container->labels, .exit_code = container->exit_code};
+    *event =
+        (WorldEvent){.type = type, .labels = container->labels, .exit_code = container->exit_code};
     g_strlcpy(event->container_id, container->id, sizeof event->container_id);
     world->event_count++;
 }
@@ -715,8 +715,8 @@ static inline gboolean world_copy_out(Engine *self, const char *ref, const char 
         return FALSE;
     container = world_find(world, ref);
     if (container && g_str_has_prefix(path, "/configs/"))
-        file = world_file(world_find_volume(world, container->volumes[0]),
-                          path + strlen("/configs/"));
+        file =
+            world_file(world_find_volume(world, container->volumes[0]), path + strlen("/configs/"));
     if (!file)
         return world_refuse(world, error, ERROR_NOT_FOUND, "no such file");
     *tar = world_pack(file);

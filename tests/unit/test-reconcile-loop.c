@@ -42,8 +42,7 @@ static void test_one_life(House *house, gconstpointer data)
 
 static void add_secret(House *house, const char *id, const char *key, const char *value)
 {
-    g_assert_true(
-        store_secret_put(house->db, id, key, value, strlen(value), 0, NULL));
+    g_assert_true(store_secret_put(house->db, id, key, value, strlen(value), 0, NULL));
 }
 
 static void test_environment_and_labels(House *house, gconstpointer data)
@@ -63,7 +62,8 @@ static void test_environment_and_labels(House *house, gconstpointer data)
     g_assert_cmpstr(container.labels.installation, ==, HOUSE_INSTALLATION);
     g_assert_cmpstr(container.labels.kind, ==, ENGINE_KIND_WORKSPACE);
     g_assert_nonnull(strstr(container.environment, "SHARED=global\n"));
-    g_assert_nonnull(strstr(container.environment, "PLATFORM_URL=http://host.docker.internal:8080\n"));
+    g_assert_nonnull(
+        strstr(container.environment, "PLATFORM_URL=http://host.docker.internal:8080\n"));
 }
 
 static void test_restart_replaces_container_and_token(House *house, gconstpointer data)
@@ -642,8 +642,8 @@ static const char *has_three_volumes(House *house, const char *id)
 {
     WorldContainer container = house_container(house, id);
 
-    return container.exists && container.state == CONTAINER_RUNNING && container.volume_count == 3 &&
-                   house_count_volumes(house, id) == 3
+    return container.exists && container.state == CONTAINER_RUNNING &&
+                   container.volume_count == 3 && house_count_volumes(house, id) == 3
                ? NULL
                : "not exactly three volumes";
 }
@@ -703,7 +703,8 @@ static void test_logs_outlive_the_container(House *house, gconstpointer data)
     house_add(house, id, NULL);
     house_settle(house, id, house_check_running, 0);
     g_assert_true(reconciler_logs(house->reconciler, id, 10, 1000, &live, NULL));
-    g_assert_cmpmem(g_bytes_get_data(live, NULL), g_bytes_get_size(live), "first\nlast words\n", 17);
+    g_assert_cmpmem(g_bytes_get_data(live, NULL), g_bytes_get_size(live), "first\nlast words\n",
+                    17);
     house_pause(house, id);
     house_settle(house, id, house_check_stopped, 0);
     g_assert_true(reconciler_logs(house->reconciler, id, 1, 1000, &kept, NULL));

@@ -213,10 +213,15 @@ static PGresult *exchange(PostgresConnection *connection, int queued, gint64 lim
 
 /* ---- Opening ---- */
 
-static void ignore_notice(void *data, const PGresult *result)
+/* What the server says unasked. While a connection is idle, libpq takes even the goodbye for a
+ * notice; it comes a moment before the socket ends. */
+static void take_notice(void *data, const PGresult *result)
 {
-    (void)data;
-    (void)result;
+    PostgresConnection *connection = data;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (g_strcmp0(severity, "FATAL") == 0 || g_strcmp0(severity, "PANIC") == 0)
+        connection->is_lost = TRUE;
 }
 
 static PGconn *dial(const char *url)
@@ -242,7 +247,7 @@ PostgresConnection *postgres_connection_open(const char *url, GError **error)
         lose(connection, PQerrorMessage(connection->handle), error);
         return NULL;
     }
-    PQsetNoticeReceiver(connection->handle, ignore_notice, NULL);
+    PQsetNoticeReceiver(connection->handle, take_notice, connection);
     if (PQsetnonblocking(connection->handle, 1) != 0 ||
         !postgres_connection_command(connection, session_settings, NULL, STATEMENT_LIMIT_US,
                                      error)) {
@@ -270,9 +275,10 @@ gboolean postgres_connection_is_usable(PostgresConnection *connection)
         return FALSE;
     if (poll(&watch, 1, 0) <= 0)
         return TRUE;
-    /* Something came unasked. A parameter's new value is harmless; a goodbye means that the socket
-     * ends behind it, which libpq notices while it reads. */
-    if (!PQconsumeInput(connection->handle) || PQstatus(connection->handle) != CONNECTION_OK)
+    /* Something came unasked: a parameter's new value, which is harmless, a goodbye (take_notice
+     * hears it), or the end of the socket, which libpq notices while it reads. */
+    if (!PQconsumeInput(connection->handle) || PQisBusy(connection->handle) ||
+        PQstatus(connection->handle) != CONNECTION_OK || connection->is_lost)
         return FALSE;
     watch.revents = 0;
     return poll(&watch, 1, 0) <= 0;

@@ -85,9 +85,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoreMember, store_member_free)
 /* Takes a member out of `chain`, so that a cycle ends. NULL when it is not there. */
 static StoreMember *take(GHashTable *chain, const char *id)
 {
-    gpointer key = NULL, value = NULL;
+    /* Not steal_extended: a member begins with its key, and GLib 2.74 then hands out NULL. */
+    StoreMember *member = g_hash_table_lookup(chain, id);
 
-    return g_hash_table_steal_extended(chain, id, &key, &value) ? value : NULL;
+    if (member)
+        g_hash_table_steal(chain, id);
+    return member;
 }
 
 static StoreMember *take_paused_above(GHashTable *chain, const char *id)

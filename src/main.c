@@ -1,5 +1,6 @@
 /* The program `workspaced`: its commands, its signals. */
 #include "app/engine_choice.h"
+#include "app/footprint.h"
 #include "app/rooms.h"
 #include "auth/state_files.h"
 #include "base/log.h"
@@ -96,7 +97,7 @@ static int serve(const Config *config)
         return fail(error);
     rooms_start(rooms);
     greet(rooms, config);
-    malloc_trim(0);
+    footprint_trim();
     sigwait(&signals, &received);
     let_second_signal_kill(&signals);
     log_info("stopping", LOG_TEXT("signal", received == SIGINT ? "SIGINT" : "SIGTERM"));

@@ -27,6 +27,12 @@
 #define TEXT_START_FAILED "workspace start failed"
 #define TEXT_NO_ENGINE    "this server has no container engine"
 
+/* Something that nobody wishes, as long as every pass sees it. */
+typedef struct {
+    gint64 first_us;  /* monotonic */
+    gboolean is_seen; /* in the pass under way */
+} Sighting;
+
 struct _Reconciler {
     ReconcilerOptions options; /* read only after new, with defaults filled in */
     TierOptions tiers;
@@ -34,7 +40,7 @@ struct _Reconciler {
     Executor *executor;
     Images *images; /* NULL without an engine */
     Watch *watch;
-    GHashTable *sightings; /* the pass's thread only: container id -> gint64 *, monotonic */
+    GHashTable *sightings; /* the pass's thread only: kind and name -> Sighting */
     Cancel *cancel;        /* fired by stop */
     Thread *pass_thread, *event_thread;
 

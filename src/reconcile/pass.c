@@ -130,19 +130,41 @@ static void poke_garbage(Reconciler *reconciler, const Sight *sight)
 
 /* ---- What nobody wishes ---- */
 
-static gint64 seen_for_us(Reconciler *reconciler, const ContainerInfo *container)
+/* How long `key` has been seen in every pass. What vanished meanwhile, or was explained, is new
+ * when it comes again; so something that goes away while a pass looks is never taken for a stray.
+ */
+static gint64 seen_for_us(Reconciler *reconciler, const char *kind, const char *name,
+                          const char *workspace)
 {
     gint64 now_us = clock_monotonic_us();
-    gint64 *first_us = g_hash_table_lookup(reconciler->sightings, container->id);
+    g_autofree char *key = g_strconcat(kind, " ", name, NULL);
+    Sighting *sighting = g_hash_table_lookup(reconciler->sightings, key);
 
-    if (!first_us) {
-        first_us = g_memdup2(&now_us, sizeof now_us);
-        g_hash_table_insert(reconciler->sightings, g_strdup(container->id), first_us);
-        log_warning("a container that nobody wishes",
-                    LOG_TEXT("workspace", container->labels.workspace),
-                    LOG_TEXT("container", container->name));
+    if (!sighting) {
+        sighting = g_new0(Sighting, 1);
+        sighting->first_us = now_us;
+        g_hash_table_insert(reconciler->sightings, g_steal_pointer(&key), sighting);
+        log_info("something that nobody wishes", LOG_TEXT("workspace", workspace),
+                 LOG_TEXT("kind", kind), LOG_TEXT("name", name));
     }
-    return now_us - *first_us;
+    sighting->is_seen = TRUE;
+    return now_us - sighting->first_us;
+}
+
+static void forget_unseen(Reconciler *reconciler)
+{
+    GHashTableIter iter;
+    gpointer value = NULL;
+
+    g_hash_table_iter_init(&iter, reconciler->sightings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        Sighting *sighting = value;
+
+        if (!sighting->is_seen)
+            g_hash_table_iter_remove(&iter);
+        else
+            sighting->is_seen = FALSE;
+    }
 }
 
 static gboolean is_live(const ContainerInfo *container)
@@ -156,7 +178,9 @@ static gboolean treat_stray(Reconciler *reconciler, const ContainerInfo *contain
 {
     gboolean is_helper = g_strcmp0(container->labels.kind, ENGINE_KIND_HELPER) == 0;
     gint64 age_us = clock_now_us() - container->created_at_us;
-    gint64 seen_us = is_helper ? 0 : seen_for_us(reconciler, container);
+    gint64 seen_us = is_helper ? 0
+                               : seen_for_us(reconciler, "container", container->id,
+                                             container->labels.workspace);
 
     if (is_helper ? age_us >= HELPER_MAX_US : seen_us >= STRAY_REMOVE_US) {
         if (++*removed > STRAYS_MAX)
@@ -173,15 +197,6 @@ static gboolean treat_stray(Reconciler *reconciler, const ContainerInfo *contain
     return engine_stop(reconciler->options.engine, container->id, STRAY_GRACE_SECONDS, error);
 }
 
-static gboolean is_listed(const Sight *sight, const char *container_id)
-{
-    for (guint i = 0; i < sight->containers->len; i++)
-        if (strcmp(((ContainerInfo *)sight->containers->pdata[i])->id, container_id) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-/* One that is gone, or has a wish now, is new when it comes again. */
 static gboolean is_stray(const Sight *sight, const ContainerInfo *container)
 {
     return !container->labels.workspace ||
@@ -189,29 +204,15 @@ static gboolean is_stray(const Sight *sight, const ContainerInfo *container)
            g_strcmp0(container->labels.kind, ENGINE_KIND_WORKSPACE) != 0;
 }
 
-static void forget_sightings(Reconciler *reconciler, const Sight *sight)
-{
-    GHashTableIter iter;
-    gpointer id = NULL;
-
-    g_hash_table_iter_init(&iter, reconciler->sightings);
-    while (g_hash_table_iter_next(&iter, &id, NULL))
-        if (!is_listed(sight, id))
-            g_hash_table_iter_remove(&iter);
-}
-
 static gboolean treat_strays(Reconciler *reconciler, Sight *sight, GError **error)
 {
     guint removed = 0;
 
-    forget_sightings(reconciler, sight);
     for (guint i = 0; i < sight->containers->len; i++) {
         const ContainerInfo *container = sight->containers->pdata[i];
 
-        if (!is_stray(sight, container)) {
-            g_hash_table_remove(reconciler->sightings, container->id);
+        if (!is_stray(sight, container))
             continue;
-        }
         sight->orphans++;
         if (!treat_stray(reconciler, container, &removed, error))
             return FALSE;
@@ -219,8 +220,8 @@ static gboolean treat_strays(Reconciler *reconciler, Sight *sight, GError **erro
     return TRUE;
 }
 
-/* Reported now, and removed when still nobody explains it after a day; the intent is the durable
- * memory of that. A volume of a workspace with a wish is that wish's business. */
+/* Reported, and removed when still nobody explains it after a day; the intent is the durable memory
+ * of that. A volume of a workspace with a wish is that wish's business. */
 static gboolean quarantine_volumes(Reconciler *reconciler, Sight *sight, GError **error)
 {
     for (guint i = 0; i < sight->volumes->len; i++) {
@@ -230,6 +231,8 @@ static gboolean quarantine_volumes(Reconciler *reconciler, Sight *sight, GError 
         if (id && g_hash_table_contains(sight->by_id, id))
             continue;
         sight->orphans++;
+        if (seen_for_us(reconciler, "volume", volume->name, id) < STRAY_STOP_US)
+            continue;
         if (!store_garbage_add(reconciler->options.db, GARBAGE_VOLUME, volume->name, id,
                                clock_now_us() + QUARANTINE_US, error))
             return FALSE;
@@ -264,8 +267,10 @@ gboolean pass_run(Reconciler *reconciler, GError **error)
     poke_garbage(reconciler, &sight);
     if (!reconciler->options.engine)
         return write_figures(reconciler, &sight, error);
-    return treat_strays(reconciler, &sight, error) &&
-           quarantine_volumes(reconciler, &sight, error) &&
-           remove_ownerless(reconciler, sight.garbage, error) &&
-           write_figures(reconciler, &sight, error);
+    if (!treat_strays(reconciler, &sight, error) ||
+        !quarantine_volumes(reconciler, &sight, error) ||
+        !remove_ownerless(reconciler, sight.garbage, error))
+        return FALSE;
+    forget_unseen(reconciler);
+    return write_figures(reconciler, &sight, error);
 }

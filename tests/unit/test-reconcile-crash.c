@@ -1,0 +1,121 @@
+/* kill -9 at every engine call: a process that dies before or after the effect of a call, and the
+ * next one that finds what it left. */
+#include "reconcile-house.h"
+
+#include <sys/wait.h>
+
+#define STEP_US (5 * CLOCK_SECOND_US)
+
+typedef enum { LIFE_START, LIFE_RESTART, LIFE_REMOVE, LIFE_COUNT } Life;
+
+typedef struct {
+    Life life;
+    char id[ID_SIZE];
+} Scene;
+
+/* What has happened before the process of interest begins. */
+static void prepare(House *house, Scene *scene)
+{
+    if (scene->life == LIFE_START) {
+        house_add(house, scene->id, NULL); /* no reconciler is there yet */
+        return;
+    }
+    house_open(house);
+    house_add(house, scene->id, NULL);
+    house_settle(house, scene->id, house_check_running, STEP_US);
+    house_close(house);
+    house_open_db(house);
+    if (scene->life == LIFE_RESTART)
+        house_restart(house, scene->id, NULL);
+    else
+        house_remove(house, scene->id, TRUE);
+}
+
+static void arm(House *house, guint fail_at, WorldFault fault)
+{
+    world_lock(house->world);
+    house->world->calls = 0;
+    house->world->fail_at = fail_at;
+    house->world->fault = fault;
+    world_unlock(house->world);
+}
+
+static HouseCheck goal(const Scene *scene)
+{
+    return scene->life == LIFE_REMOVE ? house_check_gone : house_check_running;
+}
+
+/* The process that may die. Gives whether it did. */
+static gboolean run_and_die(House *house, const Scene *scene)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    g_assert_cmpint(child, >=, 0);
+    if (child == 0) {
+        house_open(house);
+        house_settle(house, scene->id, goal(scene), STEP_US);
+        _exit(0); /* not even a good end is clean: nothing is closed */
+    }
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_true(WIFEXITED(status));
+    g_assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == WORLD_EXIT);
+    world_init_lock(house->world); /* whoever held it is dead */
+    return WEXITSTATUS(status) == WORLD_EXIT;
+}
+
+static void recover(House *house, const Scene *scene)
+{
+    arm(house, 0, FAULT_NONE);
+    house_open(house);
+    house_settle(house, scene->id, goal(scene), STEP_US);
+    if (scene->life != LIFE_REMOVE) {
+        house_remove(house, scene->id, FALSE);
+        house_settle(house, scene->id, house_check_gone, STEP_US);
+    }
+    g_assert_cmpuint(house_count_containers(house, NULL), ==, 0);
+    g_assert_cmpuint(house_count_volumes(house, NULL), ==, 0);
+}
+
+/* FALSE: this call is never made. */
+static gboolean run_scene(Life life, guint fail_at, WorldFault fault)
+{
+    House house;
+    Scene scene = {.life = life};
+    gboolean died = FALSE;
+
+    house_build(&house);
+    prepare(&house, &scene);
+    g_clear_pointer(&house.db, db_close);
+    arm(&house, fail_at, fault);
+    died = run_and_die(&house, &scene);
+    recover(&house, &scene);
+    house_clear(&house);
+    return died;
+}
+
+static void sweep(gconstpointer data)
+{
+    Life life = (Life)GPOINTER_TO_UINT(data);
+    guint n = 1;
+
+    for (; run_scene(life, n, FAULT_CRASH_BEFORE); n++)
+        run_scene(life, n, FAULT_CRASH_AFTER);
+    g_test_message("%u calls", n - 1);
+    g_assert_cmpuint(n, >, 8);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const paths[LIFE_COUNT] = {
+        [LIFE_START] = "/reconcile/crash-during-start",
+        [LIFE_RESTART] = "/reconcile/crash-during-restart",
+        [LIFE_REMOVE] = "/reconcile/crash-during-remove",
+    };
+
+    g_test_init(&argc, &argv, NULL);
+    log_setup(g_getenv("RECONCILE_LOG") ? LOG_LEVEL_DEBUG : LOG_LEVEL_ERROR, LOG_FORMAT_TEXT);
+    for (guint life = 0; life < LIFE_COUNT; life++)
+        g_test_add_data_func(paths[life], GUINT_TO_POINTER(life), sweep);
+    return g_test_run();
+}

@@ -314,17 +314,32 @@ static void read_slowly(void *data)
     g_assert_true(db_rows_next(rows));
 }
 
-static void wait_asleep(void)
+#define SLEEPERS " FROM pg_stat_activity WHERE application_name = $1 AND wait_event = 'PgSleep'"
+
+/* Repeats a query about sleeping statements of the fixture until it has a row. */
+static void ask_about_sleeper(const Fixture *fixture, const char *sql)
 {
     g_autoptr(Db) admin = fixture_open_admin();
+    g_autoptr(GError) error = NULL;
 
-    for (guint i = 0; i < 500; i++) {
-        if (fixture_number(admin, "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event ="
-                                  " 'PgSleep'") > 0)
+    for (guint i = 0; i < 1000; i++) {
+        g_autoptr(DbRows) rows = db_query(admin, sql, &error, DB_TEXT(fixture->name));
+        g_assert_no_error(error);
+        if (db_rows_next(rows))
             return;
         g_usleep(2000);
     }
     g_assert_not_reached();
+}
+
+static void wait_asleep(const Fixture *fixture)
+{
+    ask_about_sleeper(fixture, "SELECT pid" SLEEPERS);
+}
+
+static void terminate_sleeper(const Fixture *fixture)
+{
+    ask_about_sleeper(fixture, "SELECT pg_terminate_backend(pid)" SLEEPERS);
 }
 
 static void test_a_lost_write_is_unknown_and_a_lost_read_is_repeated(Fixture *fixture)
@@ -334,14 +349,13 @@ static void test_a_lost_write_is_unknown_and_a_lost_read_is_repeated(Fixture *fi
 
     make_table(fixture->db);
     thread = thread_start("writer", write_slowly, fixture);
-    wait_asleep();
-    terminate_all(fixture);
+    terminate_sleeper(fixture);
     thread_join(thread);
     g_assert_cmpint(count_things(fixture->db), ==, 0);
     thread = thread_start("reader", read_slowly, fixture);
-    wait_asleep();
+    wait_asleep(fixture);
     assert_done(insert(fixture->db, "again", 1, &error));
-    terminate_all(fixture);
+    terminate_sleeper(fixture);
     thread_join(thread);
 }
 

@@ -11,6 +11,7 @@
 #include "auth/state_files.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "db/migrations.h"
 #include "engine/base_image.h"
 
@@ -140,13 +141,28 @@ static gboolean build_ground(Rooms *rooms, GError **error)
 
 /* ---- Middle floors: what the house knows ---- */
 
+/* MOLECULE_IN_DOCKER, else what Docker leaves in its containers: the mark file and its own
+ * /etc/hosts. The mark alone may be left over in a machine that was made from an image. Only then a
+ * published port is not on our own loopback. */
+static gboolean runs_in_container(const Config *config)
+{
+    g_autofree char *mounts = NULL;
+    gboolean said = FALSE;
+
+    if (config->in_docker && text_parse_bool(config->in_docker, &said))
+        return said;
+    return access("/.dockerenv", F_OK) == 0 &&
+           g_file_get_contents("/proc/self/mountinfo", &mounts, NULL, NULL) &&
+           strstr(mounts, " /etc/hosts ");
+}
+
 static A2aOptions a2a_options(const Config *config)
 {
     return (A2aOptions){
         .strict = !config->open_access,
         .development = config->development,
         .saas = config->saas,
-        .in_container = access("/.dockerenv", F_OK) == 0,
+        .in_container = runs_in_container(config),
         .idle_timeout_s = (guint)config->a2a_idle_seconds,
         .max_forwards = (guint)config->a2a_max_forwards,
         .liveness_stale_after_s = (guint)config->liveness_seconds,

@@ -88,6 +88,8 @@ static const Option options[] = {
      JUNK_REFUSED, FALSE, "folder of ca.pem, cert.pem and key.pem for the daemon"},
     {"WORKSPACED_NETWORK", "network", OPTION_TEXT, FIELD(network), "molecule-monorepo-net", 0, 0,
      JUNK_REFUSED, FALSE, "network that the containers join; made when it is absent"},
+    {"MOLECULE_IN_DOCKER", "in-docker", OPTION_TEXT, FIELD(in_docker), NULL, 0, 0, JUNK_REFUSED, FALSE,
+     "whether this server itself runs in a container: true or false; unset: find out"},
     {"WORKSPACED_AGENT", "agent", OPTION_TEXT, FIELD(agent_path), NULL, 0, 0, JUNK_REFUSED, FALSE,
      "the workspace-agent program to inject; unset: beside this program"},
     {"GHCR_USER", "ghcr-user", OPTION_TEXT, FIELD(ghcr_user), NULL, 0, 0, JUNK_REFUSED, FALSE,

@@ -40,6 +40,7 @@ typedef struct {
     char *docker_cert_path;
     gboolean docker_tls_verify;
     char *network;
+    char *in_docker; /* MOLECULE_IN_DOCKER; NULL: find out */
     char *agent_path;
     char *ghcr_user, *ghcr_token;
     gint64 start_limit, stop_limit;

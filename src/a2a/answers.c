@@ -105,7 +105,7 @@ static gboolean has_reason(const GString *body)
 {
     JsonView object, reason;
 
-    if (body->len > ERROR_BODY_MAX ||
+    if (!body || body->len > ERROR_BODY_MAX ||
         !json_view_parse(body->str, body->len, JSON_ONE_VALUE, &object, NULL) ||
         json_view_kind(object) != JSON_KIND_OBJECT ||
         !json_view_member(object, "error", JSON_KEYS_EXACT, &reason))
@@ -115,14 +115,18 @@ static gboolean has_reason(const GString *body)
     return json_view_kind(reason) == JSON_KIND_OBJECT;
 }
 
+GBytes *answer_bytes_dup(const HttpCallResult *result)
+{
+    return result->body ? g_bytes_new(result->body->str, result->body->len) : g_bytes_new(NULL, 0);
+}
+
 Answer answer_of_agent(const HttpCallResult *result)
 {
     Answer answer;
 
     if (result->status < 300 || has_reason(result->body)) {
-        answer = (Answer){.status = result->status,
-                          .body = g_bytes_new(result->body->str, result->body->len),
-                          .is_raw = TRUE};
+        answer =
+            (Answer){.status = result->status, .body = answer_bytes_dup(result), .is_raw = TRUE};
     } else {
         answer = answer_error(result->status, status_phrase(result->status));
     }

@@ -24,6 +24,8 @@ Answer answer_busy(gboolean is_session);
 Answer answer_restarting(void);
 Answer answer_unreachable(void);
 
+/* What was collected; empty when nothing was. Caller owns it. */
+GBytes *answer_bytes_dup(const HttpCallResult *result);
 /* Of a whole answer (HTTP_CALL_ANSWERED) and of a broken one (HTTP_CALL_BROKEN_BODY). */
 Answer answer_of_agent(const HttpCallResult *result);
 Answer answer_broken(const HttpCallResult *result);

@@ -234,8 +234,7 @@ static void end_answered(Forward *forward, const HttpCallResult *result)
 
     forward->duration_ms = duration_of(result->head_us);
     outcome = outcome_of(forward);
-    outcome->answer = answer.is_raw ? g_bytes_ref(answer.body)
-                                    : g_bytes_new(result->body->str, result->body->len);
+    outcome->answer = answer.is_raw ? g_bytes_ref(answer.body) : answer_bytes_dup(result);
     outcome->is_answer_read = TRUE;
     outcome->is_error = result->status >= 400;
     if (!outcome->is_error)
@@ -259,7 +258,7 @@ static void end_broken(Forward *forward, const HttpCallResult *result)
         outcome->is_error = TRUE;
         outcome->failure = g_strdup("the agent's answer is too long");
     } else {
-        outcome->answer = g_bytes_new(result->body->str, result->body->len);
+        outcome->answer = answer_bytes_dup(result);
     }
     outcomes_put(forward->proxy->outcomes, outcome);
 }
@@ -573,12 +572,27 @@ static gboolean is_over_budget(Db *db, const WorkspaceRow *row)
     return row->budget_limit >= 0 && spend_of(db, row) >= row->budget_limit;
 }
 
+/* An agent registers under the name that other containers know; until the reconciler has recorded
+ * the address that this server knows, the engine is asked. */
+static void correct_address(Forward *forward, const WorkspaceRow *row)
+{
+    const ProxyOptions *options = &forward->proxy->options;
+    char *url = NULL;
+
+    if (!forward->is_trusted || row->url_is_minted || options->options.in_container ||
+        !options->find_address || !options->find_address(row->id, &url, options->data))
+        return;
+    g_free(forward->url);
+    forward->url = url;
+}
+
 static gboolean admit_address(Forward *forward, const WorkspaceRow *row, Answer *answer)
 {
     const ProxyOptions *options = &forward->proxy->options;
 
     switch (address_of(row, &options->options, &forward->url, &forward->is_trusted)) {
     case ADDRESS_FOUND:
+        correct_address(forward, row);
         return TRUE;
     case ADDRESS_PAUSED:
         return refuse(answer, answer_not_ready("workspace is paused", "paused"));

@@ -228,6 +228,11 @@ static gboolean verify_dead(const char *workspace_id, void *data)
     return reconciler_verify_dead(((Rooms *)data)->reconciler, workspace_id);
 }
 
+static gboolean find_address(const char *workspace_id, char **url, void *data)
+{
+    return reconciler_find_address(((Rooms *)data)->reconciler, workspace_id, url);
+}
+
 static void poke(const char *workspace_id, void *data)
 {
     reconciler_poke(((Rooms *)data)->reconciler, workspace_id);
@@ -252,6 +257,7 @@ static void build_messages(Rooms *rooms)
         .options = rooms->a2a,
         .post = post_work,
         .verify_dead = verify_dead,
+        .find_address = find_address,
         .data = rooms,
     };
     LivenessOptions liveness = {

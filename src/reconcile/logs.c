@@ -122,3 +122,21 @@ gboolean reconciler_verify_dead(Reconciler *reconciler, const char *workspace_id
               LOG_TEXT("container", dead ? "dead" : "not dead"));
     return dead;
 }
+
+gboolean reconciler_find_address(Reconciler *reconciler, const char *workspace_id, char **url)
+{
+    g_autofree char *name = container_name_dup(workspace_id, FALSE);
+    g_autoptr(RuntimeRow) row = NULL;
+    g_autoptr(ContainerInfo) info = NULL;
+    const char *ref = name;
+
+    if (!find_container(reconciler, workspace_id, &row, NULL) || !reconciler->options.engine)
+        return FALSE;
+    if (has_container(reconciler, row))
+        ref = row->container_id;
+    if (!engine_inspect(reconciler->options.engine, ref, &info, NULL) ||
+        !observe_is_ours(reconciler, &info->labels, workspace_id))
+        return FALSE;
+    *url = plan_url_dup(info);
+    return *url != NULL;
+}

@@ -1,9 +1,10 @@
 /* Makes reality what is wished. The only caller of a container engine.
  *
- * A request changes the wish (store/runtime: desired, generation + 1) in its transaction, commits, and pokes. Everything that follows -
- * images, volumes, containers, seeding, removal, garbage, crash recovery - is done here, for one workspace after another in its own queue,
- * several workspaces at once (4 starts, 8 stops), fenced by the generation.
- * Source: spec 02, section 17.3 (A to J) and 9; ARCHITECTURE ideas 1 and D16, D17, D18. */
+ * A request changes the wish (store/runtime: desired, generation + 1) in its transaction, commits,
+ * and pokes. Everything that follows - images, volumes, containers, seeding, removal, garbage,
+ * crash recovery - is done here, for one workspace after another in its own queue, several
+ * workspaces at once (4 starts, 8 stops), fenced by the generation. Source: spec 02, section 17.3
+ * (A to J) and 9; ARCHITECTURE ideas 1 and D16, D17, D18. */
 #pragma once
 
 #include "auth/tokens.h"
@@ -18,11 +19,11 @@ typedef struct _Reconciler Reconciler;
 
 typedef struct {
     Db *db;
-    Engine *engine;            /* NULL: no engine; every start fails with that reason */
+    Engine *engine; /* NULL: no engine; every start fails with that reason */
     Events *events;
     OrgTree *tree;
     Tokens *tokens;
-    const char *installation;  /* installation id */
+    const char *installation; /* installation id */
     const char *data_dir;
     const char *platform_url;  /* what agents are told; NULL: the engine's own way to the host */
     const guint8 *secrets_key; /* 32 bytes, or NULL: secrets are stored plain */
@@ -36,8 +37,9 @@ typedef struct {
     const Config *config;
     /* NULL: the reference's own table. */
     const Runtimes *runtimes;
-    /* Makes sure that the image of runtime `builtin` is there and gives its name (owned). NULL: there is none, and such starts
-     * fail saying so. Errors as those of an engine call. Called by several threads. */
+    /* Makes sure that the image of runtime `builtin` is there and gives its name (owned). NULL:
+     * there is none, and such starts fail saying so. Errors as those of an engine call. Called by
+     * several threads. */
     gboolean (*base_image)(Engine *engine, char **image, void *data, GError **error);
     void *base_image_data;
 } ReconcilerOptions;
@@ -45,35 +47,44 @@ typedef struct {
 /* Pointers of `options` are borrowed until reconciler_free. */
 Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error);
 void reconciler_start(Reconciler *reconciler);
-/* Lets each running step reach its next durable checkpoint, at most `patience_ms`, and joins its threads. */
+/* Lets each running step reach its next durable checkpoint, at most `patience_ms`, and joins its
+ * threads. */
 void reconciler_stop(Reconciler *reconciler, guint patience_ms);
 void reconciler_free(Reconciler *reconciler);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reconciler, reconciler_free)
 
 /* "The wish of this workspace changed." Never blocks. */
 void reconciler_poke(Reconciler *reconciler, const char *workspace_id);
-/* Waits until nothing of the workspace is left in the engine, at most `patience_ms`. TRUE when so (delete answers "done"). */
+/* Waits until nothing of the workspace is left in the engine, at most `patience_ms`. TRUE when so
+ * (delete answers "done"). */
 gboolean reconciler_wait_gone(Reconciler *reconciler, const char *workspace_id, guint patience_ms);
-/* Asks for a look at reality soon: the proxy could not reach this agent. Gives the verdict: TRUE when the container is verified dead. */
+/* Asks for a look at reality soon: the proxy could not reach this agent. Gives the verdict: TRUE
+ * when the container is verified dead. */
 gboolean reconciler_verify_dead(Reconciler *reconciler, const char *workspace_id);
-/* The last lines of a workspace's container, or of its last one when it is gone. ERROR_NOT_FOUND, ERROR_UNAVAILABLE. */
+/* Asks the engine where the workspace's container is reached: for the moment between its agent's
+ * registration and the look that records the address. FALSE: it does not run, or is not ours. The
+ * caller owns `url`. May block as long as an inspect. Thread: workers. */
+gboolean reconciler_find_address(Reconciler *reconciler, const char *workspace_id, char **url);
+/* The last lines of a workspace's container, or of its last one when it is gone. ERROR_NOT_FOUND,
+ * ERROR_UNAVAILABLE. */
 gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint lines,
                          gsize max_bytes, GBytes **text, GError **error);
 gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id, guint lines,
                                 Cancel *cancel, EngineBytesFunction function, void *data,
                                 GError **error);
 
-/* An administrator confirms that the engine behind the socket is the one to use from now on (`held` because its id changed).
- * Error: ERROR_CONFLICT when the database belongs to another installation; those of engine and database. */
+/* An administrator confirms that the engine behind the socket is the one to use from now on (`held`
+ * because its id changed). Error: ERROR_CONFLICT when the database belongs to another installation;
+ * those of engine and database. */
 gboolean reconciler_confirm_engine(Reconciler *reconciler, GError **error);
 
 typedef struct {
     gboolean has_engine, engine_up;
-    gint64 engine_down_since_us;  /* wall; 0: up */
-    gint64 last_pass_us;          /* monotonic; end of the last complete pass, 0: none yet */
+    gint64 engine_down_since_us; /* wall; 0: up */
+    gint64 last_pass_us;         /* monotonic; end of the last complete pass, 0: none yet */
     gint64 pass_duration_us;
     guint managed_containers, managed_volumes, orphans, garbage_pending, operations_running;
-    gboolean held;                /* installation or daemon id in dispute: nothing is started or deleted */
+    gboolean held; /* installation or daemon id in dispute: nothing is started or deleted */
     guint64 deletions;
 } ReconcilerStatus;
 void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status);

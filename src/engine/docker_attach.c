@@ -18,6 +18,7 @@ struct _EngineSession {
     DockerEngine *docker; /* borrowed: outlives its sessions */
     char *ref, *user, *mark, *exec_id;
     DockerPipe *pipe;
+    gboolean may_run;
     int fd; /* the caller's */
 
     /* TLS only. */
@@ -166,6 +167,7 @@ static gboolean resize(EngineSession *session, guint16 columns, guint16 rows, GE
 
 static gboolean open_session(EngineSession *session, const AttachSpec *spec, GError **error)
 {
+    g_autoptr(GError) cause = NULL;
     DockerExecPlan plan = {
         .ref = session->ref,
         .argv = spec->argv,
@@ -177,8 +179,12 @@ static gboolean open_session(EngineSession *session, const AttachSpec *spec, GEr
         .rows = spec->rows,
     };
 
-    if (!docker_exec_start(session->docker, &plan, &session->exec_id, &session->pipe, error))
+    if (!docker_exec_start(session->docker, &plan, &session->exec_id, &session->pipe, &cause)) {
+        session->may_run = error_is(cause, ERROR_OUTCOME_UNKNOWN);
+        g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
+    }
+    session->may_run = TRUE;
     if (docker_pipe_is_tls(session->pipe))
         return start_carrier(session, error);
     session->fd = docker_pipe_fd(session->pipe);
@@ -220,10 +226,9 @@ gboolean docker_session_resize(EngineSession *session, guint16 columns, guint16 
 void docker_session_free(EngineSession *session)
 {
     stop_carrier(session);
-    if (session->pipe) {
-        docker_pipe_free(session->pipe);
+    docker_pipe_free(session->pipe);
+    if (session->may_run)
         docker_exec_kill(session->docker, session->ref, session->user, session->mark);
-    }
     g_free(session->ref);
     g_free(session->user);
     g_free(session->mark);

@@ -90,7 +90,8 @@ void docker_log_refusal(const DockerRequest *request, const DockerAnswer *answer
 static gboolean refuse_foreign(const DockerRequest *request, const DockerAnswer *answer,
                                GError **error)
 {
-    gboolean is_unknown = request->has_effect && answer->status >= 500;
+    gboolean is_unknown =
+        request->has_effect && (answer->status >= 500 || answer->status / 100 == 2);
 
     return error_set(error, is_unknown ? ERROR_OUTCOME_UNKNOWN : ERROR_UNAVAILABLE,
                      "docker: %s %s: status %u, and not from the daemon", request->method,

@@ -283,6 +283,7 @@ static gboolean execute(DockerEngine *docker, const char *ref, const ExecSpec *s
     g_autoptr(ExecResult) made = result_new();
     g_autoptr(DockerPipe) pipe = NULL;
     g_autofree char *id = NULL;
+    g_autoptr(GError) cause = NULL;
     DockerExecPlan plan = {
         .ref = ref,
         .argv = spec->argv,
@@ -298,8 +299,12 @@ static gboolean execute(DockerEngine *docker, const char *ref, const ExecSpec *s
         .is_input_ended = !spec->input,
     };
 
-    if (!docker_exec_start(docker, &plan, &id, &pipe, error))
+    if (!docker_exec_start(docker, &plan, &id, &pipe, &cause)) {
+        if (mark && error_is(cause, ERROR_OUTCOME_UNKNOWN)) /* it may run */
+            docker_exec_kill(docker, ref, spec->user, mark);
+        g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
+    }
     run.pipe = pipe;
     run.frames = docker_frames_start(keep_piece, &run);
     if (spec->input)

@@ -149,7 +149,8 @@ static gboolean run_stream(DockerEngine *docker, DockerRequest *request, DockerP
         return TRUE;
     if (answer->is_cancelled && !stream.is_broken)
         return docker_exchange_fail(error, request, TRUE, "cancelled");
-    if (stream.is_broken || !docker_lines_end(&lines))
+    /* A daemon always says something, if only that nothing was to do. */
+    if (stream.is_broken || !docker_lines_end(&lines) || progress->values == 0)
         return docker_exchange_fail(error, request, TRUE, "unreadable progress");
     return TRUE;
 }

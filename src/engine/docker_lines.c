@@ -144,6 +144,7 @@ void docker_progress_take(JsonView value, void *data)
     DockerProgress *progress = data;
     JsonView unused;
 
+    progress->values++;
     if (json_view_member(value, "error", JSON_KEYS_EXACT, &unused) ||
         json_view_member(value, "errorDetail", JSON_KEYS_EXACT, &unused))
         take_failure(progress, value);

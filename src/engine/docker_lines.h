@@ -29,6 +29,7 @@ gboolean docker_lines_end(DockerLines *lines); /* the last line may lack its end
 typedef struct {
     void (*line)(const char *text, gsize length, void *data); /* for people; may be NULL */
     void *data;
+    guint64 values;      /* seen so far */
     char *failure;       /* the daemon's sentence when the work failed; owned */
     gint64 failure_code; /* status the daemon names beside it; 0: none */
     GHashTable

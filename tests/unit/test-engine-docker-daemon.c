@@ -74,17 +74,16 @@ static gboolean say_head(Connection *connection, const FakeRule *rule, const cha
     mutex_lock(&daemon->lock);
     minor = daemon->api_minor;
     mutex_unlock(&daemon->lock);
-    head = g_strdup_printf("HTTP/1.1 %u Status\r\nApi-Version: 1.%u\r\nContent-Type: %s\r\n%s\r\n",
-                           rule->status, minor, rule->type ? rule->type : "application/json",
-                           framing);
+    head =
+        g_strdup_printf("HTTP/1.1 %u Status\r\nApi-Version: 1.%u\r\nContent-Type: %s\r\n%s\r\n",
+                        rule->status, minor, rule->type ? rule->type : "application/json", framing);
     return say_text(connection->fd, head);
 }
 
 static gboolean say_sized(Connection *connection, const FakeRule *rule, gsize promised,
                           gboolean is_head)
 {
-    g_autofree char *framing =
-        g_strdup_printf("Content-Length: %" G_GSIZE_FORMAT "\r\n", promised);
+    g_autofree char *framing = g_strdup_printf("Content-Length: %" G_GSIZE_FORMAT "\r\n", promised);
 
     return say_head(connection, rule, framing) &&
            (is_head || say(connection->fd, rule->body, length_of(rule)));
@@ -117,8 +116,8 @@ static void stream(Connection *connection, const FakeRule *rule)
     if (!say_head(connection, rule, "Transfer-Encoding: chunked\r\n"))
         return;
     if (rule->body)
-        (void)(say_text(connection->fd, size) &&
-               say(connection->fd, rule->body, length_of(rule)) && say_text(connection->fd, "\r\n"));
+        (void)(say_text(connection->fd, size) && say(connection->fd, rule->body, length_of(rule)) &&
+               say_text(connection->fd, "\r\n"));
     wait_for_close(connection);
 }
 
@@ -127,7 +126,8 @@ static void upgrade(Connection *connection, const FakeRule *rule)
     char piece[4096];
     gssize received;
 
-    say_text(connection->fd, "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
+    say_text(connection->fd,
+             "HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n");
     if (rule->mode == FAKE_UPGRADE)
         say(connection->fd, rule->body, length_of(rule));
     else if (rule->mode == FAKE_SILENT_UPGRADE)

@@ -107,7 +107,8 @@ gboolean migrations_apply(Db *db, const Migration *all, guint *applied, GError *
         if (!apply(db, all, each, &is_done, error))
             return FALSE;
         count += is_done;
-        log_info("database schema changed", LOG_TEXT("migration", each->filename));
+        if (is_done)
+            log_info("database schema changed", LOG_TEXT("migration", each->filename));
     }
     if (applied)
         *applied = count;

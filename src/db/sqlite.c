@@ -432,6 +432,19 @@ static gboolean make_file(const char *path, GError **error)
     return TRUE;
 }
 
+/* Some network file systems cannot hold the log; then SQLite works, but readers and the writer wait
+ * for each other. */
+static void warn_without_log(Db *db)
+{
+    const DbStatement statement = {.sql = "PRAGMA journal_mode"};
+    g_autoptr(DbRows) rows = db_rows_new();
+
+    if (sqlite_connection_run(((SqliteDb *)db)->writer, &statement, rows, NULL, NULL) &&
+        db_rows_next(rows) && g_strcmp0(db_rows_text(rows, 0), "wal") != 0)
+        log_warning("the file system keeps SQLite from its write-ahead log; it will be slow",
+                    LOG_TEXT("database", db->name), LOG_TEXT("mode", db_rows_text(rows, 0)));
+}
+
 Db *sqlite_open(const char *path, GError **error)
 {
     SqliteConnection *writer;
@@ -454,5 +467,6 @@ Db *sqlite_open(const char *path, GError **error)
     mutex_init(&db->lock);
     condition_init(&db->ended);
     condition_init(&db->returned);
+    warn_without_log(&db->base);
     return &db->base;
 }

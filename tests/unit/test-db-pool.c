@@ -1,4 +1,5 @@
 /* Statements, transactions and threads, the same on both databases. */
+#include "base/clock.h"
 #include "base/sync.h"
 #include "test-db-fixture.h"
 
@@ -376,6 +377,40 @@ static void test_others_do_not_see_what_is_not_committed(Fixture *fixture)
     g_assert_cmpint(count_things(fixture->db), ==, 1);
 }
 
+static void insert_too_late(void *data)
+{
+    const Worker *worker = data;
+    g_autoptr(GError) error = NULL;
+
+    assert_fails(insert(worker->db, "late", 1, &error), ERROR_UNAVAILABLE);
+    atomic_fetch_sub(worker->running, 1);
+}
+
+/* Whoever waits for the only writer gives up in the end, and the writer goes on. */
+static void test_nobody_waits_for_ever(Fixture *fixture)
+{
+    atomic_int running = 2;
+    Worker worker = {fixture->db, 0, &running};
+    Thread *threads[2];
+    g_autoptr(GError) error = NULL;
+    DbTransaction *transaction;
+
+    make_table(fixture->db);
+    transaction = db_begin(fixture->db, &error);
+    assert_done(insert(fixture->db, "a", 1, &error));
+    for (guint i = 0; i < 2; i++)
+        threads[i] = thread_start("late", insert_too_late, &worker);
+    while (atomic_load(&running) > 0) {
+        clock_advance(10 * CLOCK_SECOND_US);
+        g_usleep(1000);
+    }
+    for (guint i = 0; i < 2; i++)
+        thread_join(threads[i]);
+    assert_done(db_commit(&transaction, &error));
+    assert_done(insert(fixture->db, "b", 1, &error));
+    g_assert_cmpint(count_things(fixture->db), ==, 2);
+}
+
 int main(int argc, char **argv)
 {
     fixture_main(argc, argv);
@@ -398,5 +433,6 @@ int main(int argc, char **argv)
     fixture_add("/db/a-lock-keeps-transactions-apart", test_a_lock_keeps_transactions_apart);
     fixture_add("/db/others-do-not-see-what-is-not-committed",
                 test_others_do_not_see_what_is_not_committed);
+    fixture_add_on(DB_SQLITE, "/db/nobody-waits-for-ever", test_nobody_waits_for_ever);
     return g_test_run();
 }

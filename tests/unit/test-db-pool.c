@@ -193,7 +193,7 @@ static void test_transactions_commit_or_leave_nothing(Fixture *fixture)
     {
         g_autoptr(DbTransaction) transaction = db_begin(db, &error);
         g_assert_no_error(error);
-        g_assert_true(db_in_transaction(db));
+        g_assert_true(transaction && db_in_transaction(db));
         assert_done(insert(db, "a", 1, &error));
         g_assert_cmpint(count_things(db), ==, 1); /* sees its own */
     }

@@ -107,7 +107,7 @@ static char *find_configs_dir(const Config *config)
 /* Beside this program: installed side by side, or as the build leaves it. */
 static char *find_agent(const Config *config)
 {
-    static const char *const places[] = {"workspace-agent", "agent/workspace-agent"};
+    static const char *const places[] = {"workspace-agent", "../agent/workspace-agent"};
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *folder = self ? g_path_get_dirname(self) : g_strdup(".");
 

@@ -40,7 +40,8 @@ static char *find_supervisor(GError **error)
         "engine/supervisor",
         "../engine/supervisor",
         "../src/engine/supervisor",
-        "../../src/engine/supervisor",
+        "engine/supervisor",           /* as the build leaves it, for the server */
+        "../../src/engine/supervisor", /* and for the tests */
     };
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *folder = self ? g_path_get_dirname(self) : g_strdup("/");

@@ -5,7 +5,7 @@
 #include <string.h>
 
 Engine *engine;
-char *image;
+const char *image;
 const char *quick_network;
 
 /* ---- Tar ---- */
@@ -62,7 +62,11 @@ char *tar_find(GBytes *tar, const char *name)
 
 void case_set_up(Case *test, gconstpointer data)
 {
-    (void)data;
+    const World *world = data;
+
+    engine = world->engine;
+    image = world->image;
+    quick_network = world->quick_network;
     id_make(test->installation);
     id_make(test->workspace);
     test->names = 0;

@@ -13,10 +13,17 @@
 #define WAITER         "trap 'exit 0' TERM; while :; do sleep 0.05; done"
 #define SHELL(script_) ((const char *const[]){"/bin/sh", "-c", (script_), NULL})
 
-/* Of the whole program: cases run one after another. */
+/* An engine under test; the cases' data. */
+typedef struct {
+    Engine *engine;
+    char *image;
+    const char *quick_network; /* for containers that need none */
+} World;
+
+/* Of the case that runs: they run one after another. */
 extern Engine *engine;
-extern char *image;
-extern const char *quick_network; /* for containers that need none */
+extern const char *image;
+extern const char *quick_network;
 
 /* A case has an installation id of its own and must leave neither container nor volume of it. */
 typedef struct {

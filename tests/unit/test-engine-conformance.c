@@ -1,6 +1,6 @@
 /* The contract of engine.h, the same cases on every engine.
  *
- * WORKSPACED_TEST_ENGINE=docker|sandbox chooses one; unset: docker. An engine that is not there
+ * WORKSPACED_TEST_ENGINE=docker|sandbox chooses one; unset: both. An engine that is not there
  * registers no case, with a note, unless WORKSPACED_TEST_REQUIRE_ENGINE=1. The cases are in the
  * files beside this one. */
 #include "engine/base_image.h"
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static char *sandbox_directory; /* NULL: another engine */
+static char *sandbox_directory; /* NULL: not tried */
 
 static Engine *open_docker(GError **error)
 {
@@ -17,7 +17,6 @@ static Engine *open_docker(GError **error)
 
     if (!opened || !engine_ping(opened, error))
         return NULL;
-    quick_network = "none"; /* its bridge costs each container a quarter of a second */
     return g_steal_pointer(&opened);
 }
 
@@ -39,36 +38,56 @@ static void remove_sandbox(void)
     g_clear_pointer(&sandbox_directory, g_free);
 }
 
-static void add_cases(const char *name, const CaseRow *rows)
+static struct {
+    const char *name;
+    Engine *(*open)(GError **);
+    World world;
+} engines[] = {
+    /* Docker's bridge costs each container a quarter of a second. */
+    {"docker", open_docker, {.quick_network = "none"}},
+    {"sandbox", open_sandbox, {0}},
+};
+
+static void add_cases(guint number, const CaseRow *rows)
 {
     for (; rows->path; rows++) {
-        g_autofree char *path = g_strdup_printf("/engine/%s/%s", name, rows->path);
-        g_test_add(path, Case, NULL, case_set_up, rows->function, case_tear_down);
+        g_autofree char *path = g_strdup_printf("/engine/%s/%s", engines[number].name, rows->path);
+        g_test_add(path, Case, &engines[number].world, case_set_up, rows->function, case_tear_down);
     }
+}
+
+static gboolean prepare(guint number)
+{
+    World *world = &engines[number].world;
+    g_autoptr(GError) error = NULL;
+
+    world->engine = engines[number].open(&error);
+    if (world->engine && base_image_ensure(world->engine, &world->image, &error)) {
+        add_cases(number, life_cases);
+        add_cases(number, inside_cases);
+        add_cases(number, around_cases);
+        return TRUE;
+    }
+    g_test_message("no %s here: %s", engines[number].name, error->message);
+    return FALSE;
 }
 
 int main(int argc, char **argv)
 {
     const char *name = g_getenv("WORKSPACED_TEST_ENGINE");
     gboolean is_required = g_strcmp0(g_getenv("WORKSPACED_TEST_REQUIRE_ENGINE"), "1") == 0;
-    g_autoptr(GError) error = NULL;
+    gboolean is_missing = FALSE;
     int status;
 
     g_test_init(&argc, &argv, NULL);
-    name = name && *name ? name : "docker";
-    engine = strcmp(name, "sandbox") == 0 ? open_sandbox(&error) : open_docker(&error);
-    if (!engine || !base_image_ensure(engine, &image, &error)) {
-        g_test_message("no %s here: %s", name, error->message);
-        engine_free(engine);
-        remove_sandbox();
-        return is_required ? EXIT_FAILURE : g_test_run();
+    for (guint i = 0; i < G_N_ELEMENTS(engines); i++)
+        if (!name || !*name || strcmp(name, engines[i].name) == 0)
+            is_missing |= !prepare(i);
+    status = is_missing && is_required ? EXIT_FAILURE : g_test_run();
+    for (guint i = 0; i < G_N_ELEMENTS(engines); i++) {
+        engine_free(engines[i].world.engine);
+        g_free(engines[i].world.image);
     }
-    add_cases(name, life_cases);
-    add_cases(name, inside_cases);
-    add_cases(name, around_cases);
-    status = g_test_run();
-    engine_free(engine);
     remove_sandbox();
-    g_free(image);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "engine/docker_info.h"
 
+#include "base/clock.h"
 #include "base/errors.h"
 #include "engine/docker_json.h"
 
@@ -172,6 +173,11 @@ static void replace(char **to, char *text)
     *to = text;
 }
 
+static gint64 microseconds_of(gint64 seconds)
+{
+    return seconds > 0 && seconds < G_MAXINT64 / CLOCK_SECOND_US ? seconds * CLOCK_SECOND_US : 0;
+}
+
 /* One walk over the element's members: a list may have thousands of elements. */
 static gboolean read_element(JsonView element, ContainerInfo *info)
 {
@@ -198,7 +204,7 @@ static gboolean read_element(JsonView element, ContainerInfo *info)
             has_state = parse_state(word, &info->state);
         }
     }
-    info->created_at_us *= 1000000;
+    info->created_at_us = microseconds_of(info->created_at_us);
     info->ever_started = info->state != CONTAINER_CREATED;
     return has_state;
 }

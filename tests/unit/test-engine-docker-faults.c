@@ -265,14 +265,16 @@ static void check(const Operation *operation, const Symptom *symptom, const GErr
 typedef struct {
     const Operation *operation;
     const Symptom *symptom;
+    FakeDaemon *daemon;
+    Engine *engine;
 } Pair;
 
 static void suffer(void *data)
 {
     const Pair *pair = data;
     const Operation *operation = pair->operation;
-    g_autoptr(FakeDaemon) daemon = fake_daemon_new(FALSE);
-    g_autoptr(Engine) engine = open_engine(daemon, pair->symptom->deadline_ms);
+    FakeDaemon *daemon = pair->daemon;
+    Engine *engine = pair->engine;
     g_autoptr(GError) error = NULL;
     FakeRule ill = pair->symptom->rule;
     DockerHost host;
@@ -303,11 +305,20 @@ static void test_symptom(gconstpointer data)
     Thread *threads[G_N_ELEMENTS(operations)];
 
     for (guint i = 0; i < G_N_ELEMENTS(operations); i++) {
-        pairs[i] = (Pair){.operation = &operations[i], .symptom = symptom};
+        FakeDaemon *daemon = fake_daemon_new(FALSE);
+        pairs[i] = (Pair){
+            .operation = &operations[i],
+            .symptom = symptom,
+            .daemon = daemon,
+            .engine = open_engine(daemon, symptom->deadline_ms),
+        };
         threads[i] = thread_start("operation", suffer, &pairs[i]);
     }
-    for (guint i = 0; i < G_N_ELEMENTS(operations); i++)
+    for (guint i = 0; i < G_N_ELEMENTS(operations); i++) {
         thread_join(threads[i]);
+        engine_free(pairs[i].engine);
+        fake_daemon_free(pairs[i].daemon);
+    }
 }
 
 static void test_no_daemon(void)

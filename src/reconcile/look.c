@@ -8,6 +8,8 @@
 #define ROUNDS_MAX         64 /* steps of one look; a start needs about six */
 #define HALT_GRACE_SECONDS 10
 #define UNKNOWNS_MAX       3 /* lost answers in a row until they count as a failure */
+/* The same for "not there", of an engine that answers pings: half a minute. */
+#define AWAYS_MAX 15
 
 static void look_forget(Look *look)
 {
@@ -274,14 +276,19 @@ static gboolean conclude(Look *look, const GError *cause, gboolean *rests, GErro
 static gboolean handle(Look *look, const GError *cause, guint *unknowns)
 {
     g_autoptr(GError) failure = NULL;
-    gboolean rests = FALSE;
+    gboolean rests = FALSE, is_away = FALSE;
 
     if (error_is(cause, ERROR_SUPERSEDED))
         return TRUE;
     if (error_is(cause, ERROR_OUTCOME_UNKNOWN) && ++*unknowns < UNKNOWNS_MAX)
         return TRUE;
-    if (!error_is(cause, ERROR_UNAVAILABLE) && conclude(look, cause, &rests, &failure))
+    /* While the engine is down no look begins; one that answers pings only has its limit, too. */
+    is_away = error_is(cause, ERROR_UNAVAILABLE) &&
+              watch_note_away(look->reconciler->watch, look->id, TRUE) < AWAYS_MAX;
+    if (!is_away && conclude(look, cause, &rests, &failure)) {
+        watch_note_away(look->reconciler->watch, look->id, FALSE);
         return !rests;
+    }
     if (failure && !error_is(failure, ERROR_UNAVAILABLE))
         log_warning("a failure could not be recorded", LOG_TEXT("workspace", look->id),
                     LOG_CAUSE(failure));
@@ -307,6 +314,7 @@ void look_run(const char *id, void *data)
         gint64 again_at_us = 0;
 
         if (do_round(&look, &rests, &again_at_us, &error)) {
+            watch_note_away(look.reconciler->watch, id, FALSE);
             if (!rests)
                 continue;
             rest_until(&look, again_at_us);

@@ -135,23 +135,36 @@ static gboolean make_volumes(Start *start, char **names, GError **error)
 
 /* ---- Image and network ---- */
 
+/* Whether engine or machine lack something, only a ping tells. */
+static gboolean ensure_base_image(const ReconcilerOptions *options, char **image, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    g_clear_pointer(image, g_free);
+    if (!options->base_image)
+        return error_set(error, ERROR_INVALID, "this server has no base image");
+    if (options->base_image(options->engine, image, options->base_image_data, &cause))
+        return TRUE;
+    if (!error_is(cause, ERROR_UNAVAILABLE) || !engine_ping(options->engine, NULL)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    log_warning("the base image cannot be made", LOG_CAUSE(cause));
+    return error_set(error, ERROR_BUSY,
+                     "the base image cannot be made on this machine; is busybox-static installed?");
+}
+
 static gboolean ensure_image(Start *start, char **image, char **digest, GError **error)
 {
     Look *look = start->look;
     const ReconcilerOptions *options = &look->reconciler->options;
-    g_autofree char *base = NULL;
     gboolean pulled = FALSE;
 
     *image = container_image_dup(look->workspace, reconciler_runtimes(look->reconciler), "", error);
     if (!*image)
         return FALSE;
-    if (!**image) {
-        g_clear_pointer(image, g_free);
-        if (!options->base_image)
-            return error_set(error, ERROR_INVALID, "this server has no base image");
-        if (!options->base_image(options->engine, image, options->base_image_data, error))
-            return FALSE;
-    }
+    if (!**image && !ensure_base_image(options, image, error))
+        return FALSE;
     if (!images_ensure(look->reconciler->images, *image, look->id, look->runtime->generation,
                        digest, &pulled, error))
         return FALSE;

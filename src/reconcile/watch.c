@@ -9,6 +9,7 @@ typedef struct {
     char *expected;  /* container whose end would be a death; NULL: none */
     char *last_dead; /* container id of the last death */
     gint64 silent_since_us;
+    guint aways;
 } Entry;
 
 struct _Watch {
@@ -128,6 +129,19 @@ gint64 watch_note_silent(Watch *watch, const char *id, gboolean is_silent)
     since_us = entry ? entry->silent_since_us : 0;
     mutex_unlock(&watch->lock);
     return since_us;
+}
+
+guint watch_note_away(Watch *watch, const char *id, gboolean is_away)
+{
+    Entry *entry = NULL;
+    guint aways = 0;
+
+    mutex_lock(&watch->lock);
+    entry = is_away ? entry_locked(watch, id) : g_hash_table_lookup(watch->entries, id);
+    if (entry)
+        aways = entry->aways = is_away ? entry->aways + 1 : 0;
+    mutex_unlock(&watch->lock);
+    return aways;
 }
 
 void watch_forget(Watch *watch, const char *id)

@@ -25,5 +25,8 @@ gboolean watch_is_crash_loop(Watch *watch, const char *id);
 /* Says whether the agent is offline while its container runs. Gives the monotonic time since when,
  * 0 when not. */
 gint64 watch_note_silent(Watch *watch, const char *id, gboolean is_silent);
+/* A look ended because engine or database did not answer; FALSE ends the row of them. Gives how
+ * many there were in a row. */
+guint watch_note_away(Watch *watch, const char *id, gboolean is_away);
 /* A new wish, or the end: nothing of the past counts. */
 void watch_forget(Watch *watch, const char *id);

@@ -61,6 +61,14 @@ static inline guint house_told(House *house, const char *type)
     return count;
 }
 
+/* Events come a moment after the rows. */
+static inline void house_wait_told(House *house, const char *type, guint count)
+{
+    for (guint i = 0; i < 5000 && house_told(house, type) < count; i++)
+        g_usleep(1000);
+    g_assert_cmpuint(house_told(house, type), ==, count);
+}
+
 static inline gboolean house_base_image(Engine *engine, char **image, void *data, GError **error)
 {
     (void)engine, (void)data, (void)error;
@@ -430,6 +438,8 @@ static inline const char *house_check_failed(House *house, const char *id)
         return "the phase is not failed";
     if (house_status(house, id) != WORKSPACE_FAILED)
         return "the status is not failed";
+    if (house_told(house, "WORKSPACE_PROVISION_FAILED") == 0)
+        return "nobody was told"; /* comes a moment after the rows */
     return container.exists && container.state == CONTAINER_RUNNING ? "it still runs" : NULL;
 }
 

@@ -267,6 +267,48 @@ static inline void world_end_locked(World *world, WorldContainer *container, gin
     world_tell(world, ENGINE_EVENT_DIE, container);
 }
 
+/* What is asked of the table from outside. */
+static inline guint world_read(World *world, const guint *figure)
+{
+    guint value = 0;
+
+    world_lock(world);
+    value = *figure;
+    world_unlock(world);
+    return value;
+}
+
+static inline void world_write(World *world, gboolean *flag, gboolean value)
+{
+    world_lock(world);
+    *flag = value;
+    world_unlock(world);
+}
+
+/* -1: there is none. */
+static inline int world_state(World *world, const char *ref)
+{
+    const WorldContainer *container = NULL;
+    int state = -1;
+
+    world_lock(world);
+    container = world_find(world, ref);
+    if (container)
+        state = (int)container->state;
+    world_unlock(world);
+    return state;
+}
+
+static inline gboolean world_has_volume(World *world, const char *name)
+{
+    gboolean has = FALSE;
+
+    world_lock(world);
+    has = world_find_volume(world, name) != NULL;
+    world_unlock(world);
+    return has;
+}
+
 /* Its program ends by itself. */
 static inline void world_kill(World *world, const char *ref)
 {

@@ -27,7 +27,7 @@ static void test_one_life(House *house, gconstpointer data)
     (void)data;
     house_add(house, id, NULL);
     house_settle(house, id, house_check_running, 0);
-    g_assert_cmpuint(house->world->creates, ==, 1);
+    g_assert_cmpuint(world_read(house->world, &house->world->creates), ==, 1);
     house_pause(house, id);
     house_settle(house, id, house_check_stopped, 0);
     g_assert_cmpint(house_status(house, id), ==, WORKSPACE_PAUSED);
@@ -106,10 +106,10 @@ static guint run_life(House *house, guint fail_at, WorldFault fault)
     house_settle(house, id, house_check_running, STEP_US);
     house_remove(house, id, FALSE);
     house_settle(house, id, house_check_gone, STEP_US);
-    g_assert_cmpuint(house->world->starts - before, >=, 2);
+    g_assert_cmpuint(world_read(house->world, &house->world->starts) - before, >=, 2);
     g_assert_cmpuint(house_count_containers(house, NULL), ==, 0);
     g_assert_cmpuint(house_count_volumes(house, NULL), ==, 0);
-    return house->world->calls;
+    return world_read(house->world, &house->world->calls);
 }
 
 static void test_survives_each_single_fault(House *house, gconstpointer data)
@@ -161,7 +161,9 @@ static void test_limits_hold(House *house, gconstpointer data)
     char ids[16][ID_SIZE] = {""};
 
     (void)data;
-    house->world->slow_us = 20000;
+    world_lock(house->world);
+    house->world->slow_us = 60000;
+    world_unlock(house->world);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         house_add(house, ids[i], NULL);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
@@ -170,9 +172,9 @@ static void test_limits_hold(House *house, gconstpointer data)
         house_remove(house, ids[i], FALSE);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         house_settle(house, ids[i], house_check_gone, 0);
-    g_assert_cmpuint(house->world->most_starting, ==, 4);
-    g_assert_cmpuint(house->world->most_stopping, <=, 8);
-    g_assert_cmpuint(house->world->most_stopping, >, 4);
+    g_assert_cmpuint(world_read(house->world, &house->world->most_starting), ==, 4);
+    g_assert_cmpuint(world_read(house->world, &house->world->most_stopping), <=, 8);
+    g_assert_cmpuint(world_read(house->world, &house->world->most_stopping), >, 4);
 }
 
 /* ---- Deaths ---- */
@@ -191,8 +193,8 @@ static void test_a_dead_container_is_made_anew(House *house, gconstpointer data)
     house_settle(house, id, house_check_running, 0); /* by the event alone */
     after = house_container(house, id);
     g_assert_cmpstr(before.id, !=, after.id);
-    g_assert_cmpuint(house_told(house, "WORKSPACE_OFFLINE"), ==, 1);
-    g_assert_cmpuint(house_told(house, "WORKSPACE_PROVISIONING"), ==, 1);
+    house_wait_told(house, "WORKSPACE_OFFLINE", 1);
+    house_wait_told(house, "WORKSPACE_PROVISIONING", 1);
 }
 
 static void test_a_crash_loop_ends(House *house, gconstpointer data)
@@ -202,16 +204,16 @@ static void test_a_crash_loop_ends(House *house, gconstpointer data)
     g_autoptr(WorkspaceRow) row = NULL;
 
     (void)data;
-    house->world->dies_at_start = TRUE;
+    world_write(house->world, &house->world->dies_at_start, TRUE);
     house_add(house, id, NULL);
     house_settle(house, id, house_check_failed, CLOCK_SECOND_US);
-    g_assert_cmpuint(house->world->starts, ==, 5);
-    g_assert_cmpuint(house_told(house, "WORKSPACE_PROVISION_FAILED"), ==, 1);
+    g_assert_cmpuint(world_read(house->world, &house->world->starts), ==, 5);
+    house_wait_told(house, "WORKSPACE_PROVISION_FAILED", 1);
     g_assert_nonnull(strstr(house->last_failure, "\"source\":\"crash_loop\""));
     g_assert_true(store_workspace_load(house->db, id, &row, NULL));
     g_assert_nonnull(strstr(row->last_sample_error, "last words"));
     g_assert_true(reconciler_logs(house->reconciler, id, 10, 1000, &log, NULL));
-    house->world->dies_at_start = FALSE;
+    world_write(house->world, &house->world->dies_at_start, FALSE);
     house_restart(house, id, NULL);
     house_settle(house, id, house_check_running, 0);
 }
@@ -278,7 +280,7 @@ static void test_missing_image_says_so(House *house, gconstpointer data)
     house_add(house, id, use_foreign_image);
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "registry.example/agent:1"));
-    g_assert_cmpuint(house->world->pulls, ==, 1);
+    g_assert_cmpuint(world_read(house->world, &house->world->pulls), ==, 1);
     g_assert_cmpuint(house_count_containers(house, id), ==, 0);
     house_remove(house, id, TRUE);
     house_settle(house, id, house_check_gone, 0);
@@ -289,12 +291,12 @@ static void test_pulls_are_shared(House *house, gconstpointer data)
     char ids[4][ID_SIZE] = {""};
 
     (void)data;
-    house->world->pulls_work = TRUE;
+    world_write(house->world, &house->world->pulls_work, TRUE);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         house_add(house, ids[i], use_foreign_image);
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         house_settle(house, ids[i], house_check_running, 0);
-    g_assert_cmpuint(house->world->pulls, ==, 1);
+    g_assert_cmpuint(world_read(house->world, &house->world->pulls), ==, 1);
 }
 
 static void test_delete_ends_a_pull(House *house, gconstpointer data)
@@ -302,9 +304,9 @@ static void test_delete_ends_a_pull(House *house, gconstpointer data)
     char id[ID_SIZE] = "";
 
     (void)data;
-    house->world->pull_hangs = TRUE;
+    world_write(house->world, &house->world->pull_hangs, TRUE);
     house_add(house, id, use_foreign_image);
-    while (house->world->pulls == 0)
+    while (world_read(house->world, &house->world->pulls) == 0)
         g_usleep(1000);
     house_remove(house, id, FALSE);
     g_assert_true(reconciler_wait_gone(house->reconciler, id, 10000));
@@ -431,8 +433,10 @@ static void test_foreign_names_are_left_alone(House *house, gconstpointer data)
     WorldContainer mine;
 
     (void)data;
+    world_lock(house->world);
     world_add_container(house->world, "ws-7c9e6679-742")->state = CONTAINER_RUNNING;
     world_add_volume(house->world, "ws-7c9e6679-742-configs");
+    world_unlock(house->world);
     house_add(house, id, NULL);
     house_settle(house, id, house_check_running, 0);
     mine = house_container(house, id);
@@ -442,7 +446,7 @@ static void test_foreign_names_are_left_alone(House *house, gconstpointer data)
     house_settle(house, id, house_check_gone, 0);
     g_assert_cmpuint(house_count_containers(house, NULL), ==, 1);
     g_assert_cmpuint(house_count_volumes(house, NULL), ==, 1);
-    g_assert_nonnull(world_find(house->world, "ws-7c9e6679-742"));
+    g_assert_cmpint(world_state(house->world, "ws-7c9e6679-742"), !=, -1);
 }
 
 static void test_twelve_characters_are_not_an_id(House *house, gconstpointer data)
@@ -505,19 +509,19 @@ static void test_strays_of_ours_go_after_a_while(House *house, gconstpointer dat
                                      .kind = (char *)ENGINE_KIND_VOLUME_CONFIGS});
     house_open(house);
     let_pass(house, 0);
-    g_assert_cmpint(world_find(house->world, "ws-00000000-000")->state, ==, CONTAINER_RUNNING);
+    g_assert_cmpint(world_state(house->world, "ws-00000000-000"), ==, CONTAINER_RUNNING);
     reconciler_status(house->reconciler, &status);
     g_assert_cmpuint(status.orphans, ==, 2);
     let_pass(house, 70 * CLOCK_SECOND_US);
-    g_assert_cmpint(world_find(house->world, "ws-00000000-000")->state, ==, CONTAINER_EXITED);
+    g_assert_cmpint(world_state(house->world, "ws-00000000-000"), ==, CONTAINER_EXITED);
     let_pass(house, 11 * CLOCK_MINUTE_US);
-    g_assert_null(world_find(house->world, "ws-00000000-000"));
-    g_assert_nonnull(world_find_volume(house->world, "ws-stray-configs"));
-    g_assert_cmpint(world_find(house->world, "ws-00000000-001")->state, ==, CONTAINER_RUNNING);
+    g_assert_cmpint(world_state(house->world, "ws-00000000-000"), ==, -1);
+    g_assert_true(world_has_volume(house->world, "ws-stray-configs"));
+    g_assert_cmpint(world_state(house->world, "ws-00000000-001"), ==, CONTAINER_RUNNING);
     let_pass(house, 25 * CLOCK_HOUR_US);
-    for (guint i = 0; i < 2000 && world_find_volume(house->world, "ws-stray-configs"); i++)
+    for (guint i = 0; i < 2000 && world_has_volume(house->world, "ws-stray-configs"); i++)
         g_usleep(1000);
-    g_assert_null(world_find_volume(house->world, "ws-stray-configs"));
+    g_assert_false(world_has_volume(house->world, "ws-stray-configs"));
 }
 
 static void test_restored_database_wins_over_newer_containers(House *house, gconstpointer data)
@@ -654,7 +658,7 @@ static void test_sessions_are_reset_once(House *house, gconstpointer data)
     WorldContainer first, reset, after;
 
     (void)data;
-    house->world->pulls_work = TRUE;
+    world_write(house->world, &house->world->pulls_work, TRUE);
     house_add(house, id, use_claude);
     house_settle(house, id, has_three_volumes, 0);
     first = house_container(house, id);
@@ -687,7 +691,7 @@ static void test_hibernation_ends(House *house, gconstpointer data)
     house_wish(house, id, RUNTIME_STOPPED, NULL);
     house_settle(house, id, house_check_stopped, 0);
     g_assert_cmpint(house_status(house, id), ==, WORKSPACE_HIBERNATED);
-    g_assert_cmpuint(house_told(house, "WORKSPACE_HIBERNATED"), ==, 1);
+    house_wait_told(house, "WORKSPACE_HIBERNATED", 1);
 }
 
 static void test_logs_outlive_the_container(House *house, gconstpointer data)

@@ -91,12 +91,13 @@ typedef struct {
 static void on_reply(const ProxyAnswer *answer, void *data)
 {
     Reply *reply = data;
+    const char *bytes = g_bytes_get_data(answer->body, NULL);
 
     mutex_lock(&reply->lock);
     g_assert_false(reply->is_done);
     reply->is_done = TRUE;
     reply->status = answer->status;
-    reply->body = g_strndup(g_bytes_get_data(answer->body, NULL), g_bytes_get_size(answer->body));
+    reply->body = g_strndup(bytes ? bytes : "", g_bytes_get_size(answer->body));
     reply->retry_after_s = answer->retry_after_s;
     reply->is_agents = answer->is_agents;
     reply->unreachable = answer->unreachable;

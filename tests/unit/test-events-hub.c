@@ -24,6 +24,7 @@ typedef struct {
     atomic_uint released;
     atomic_bool token_lives;
     atomic_bool is_c_known;
+    GPtrArray *peers; /* Peer, owned: they outlive the hub, which holds them as handles */
 } Fixture;
 
 /* A and B may talk; A and C as long as C is known. */
@@ -51,6 +52,7 @@ static void open_with(Fixture *fixture, HubOptions options)
     memset(fixture, 0, sizeof *fixture);
     atomic_store(&fixture->token_lives, TRUE);
     atomic_store(&fixture->is_c_known, TRUE);
+    fixture->peers = g_ptr_array_new();
     fixture->events = events_new(NULL); /* broadcasts only: no database */
     fixture->hub = hub_new(&options);
     hub_listen(fixture->hub, fixture->events);
@@ -60,13 +62,6 @@ static void set_up(Fixture *fixture, gconstpointer data)
 {
     (void)data;
     open_with(fixture, (HubOptions){0});
-}
-
-static void tear_down(Fixture *fixture, gconstpointer data)
-{
-    (void)data;
-    hub_free(fixture->hub);
-    events_free(fixture->events);
 }
 
 /* ---- A client: the other end of a socket pair ---- */
@@ -85,8 +80,9 @@ static void release(void *handle)
     atomic_fetch_add(&peer->fixture->released, 1);
 }
 
-static void peer_open_as(Fixture *fixture, Peer *peer, const HubClient *client)
+static Peer *peer_open_as(Fixture *fixture, const HubClient *client)
 {
+    Peer *peer = g_new0(Peer, 1);
     int fds[2];
     int small = 8192;
 
@@ -94,20 +90,39 @@ static void peer_open_as(Fixture *fixture, Peer *peer, const HubClient *client)
     setsockopt(fds[1], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     *peer =
         (Peer){.ours = fds[0], .theirs = fds[1], .fixture = fixture, .bytes = g_byte_array_new()};
+    g_ptr_array_add(fixture->peers, peer);
     hub_add_socket(fixture->hub, fds[1], NULL, 0, release, peer, client);
+    return peer;
 }
 
-static void peer_open(Fixture *fixture, Peer *peer, const char *workspace_id)
+static Peer *peer_open(Fixture *fixture, const char *workspace_id)
 {
     const HubClient client = {.workspace_id = workspace_id, .token = "good"};
 
-    peer_open_as(fixture, peer, &client);
+    return peer_open_as(fixture, &client);
 }
 
-static void peer_close(Peer *peer)
+static void peer_hang_up(Peer *peer)
 {
-    close(peer->ours);
-    g_byte_array_unref(peer->bytes);
+    if (peer->ours >= 0)
+        close(peer->ours);
+    peer->ours = -1;
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    for (guint i = 0; i < fixture->peers->len; i++)
+        peer_hang_up(fixture->peers->pdata[i]); /* or the hub waits for their goodbyes */
+    hub_free(fixture->hub);
+    g_assert_cmpuint(atomic_load(&fixture->released), ==, fixture->peers->len);
+    for (guint i = 0; i < fixture->peers->len; i++) {
+        Peer *peer = fixture->peers->pdata[i];
+        g_byte_array_unref(peer->bytes);
+        g_free(peer);
+    }
+    g_ptr_array_unref(fixture->peers);
+    events_free(fixture->events);
 }
 
 /* FALSE: end of the connection, or nothing came for so long. */
@@ -246,81 +261,71 @@ static gboolean has_streams(Fixture *fixture, guint value)
 
 static void test_everyone_gets_every_event_in_order(Fixture *fixture, gconstpointer data)
 {
-    Peer peers[3];
+    Peer *peers[3];
 
     (void)data;
     for (guint i = 0; i < G_N_ELEMENTS(peers); i++)
-        peer_open(fixture, &peers[i], "");
+        peers[i] = peer_open(fixture, "");
     for (guint i = 0; i < 200; i++) {
         g_autofree char *payload = g_strdup_printf("{\"n\":%u}", i);
         events_broadcast(fixture->events, "X", i % 2 ? A : "", payload);
     }
     for (guint p = 0; p < G_N_ELEMENTS(peers); p++)
         for (guint i = 0; i < 200; i++) {
-            g_autofree char *text = peer_text(&peers[p]);
+            g_autofree char *text = peer_text(peers[p]);
             g_autofree char *end = g_strdup_printf("\"payload\":{\"n\":%u}}", i);
             g_assert_true(g_str_has_suffix(text, end));
         }
     g_assert_cmpuint(hub_sockets(fixture->hub), ==, 3);
     for (guint i = 0; i < G_N_ELEMENTS(peers); i++)
-        close(peers[i].ours);
+        peer_hang_up(peers[i]);
     wait_until(has_released, fixture, 3);
     g_assert_cmpuint(hub_sockets(fixture->hub), ==, 0);
-    for (guint i = 0; i < G_N_ELEMENTS(peers); i++)
-        g_byte_array_unref(peers[i].bytes);
 }
 
 static void test_agents_see_their_relations_only(Fixture *fixture, gconstpointer data)
 {
-    Peer a, b, canvas;
+    Peer *a, *b, *canvas;
 
     (void)data;
-    peer_open(fixture, &a, A);
-    peer_open(fixture, &b, B);
-    peer_open(fixture, &canvas, "");
+    a = peer_open(fixture, A);
+    b = peer_open(fixture, B);
+    canvas = peer_open(fixture, "");
     events_broadcast(fixture->events, "OF_NOBODY", "", "{}");
     events_broadcast(fixture->events, "OF_C", C, "{}");
     events_broadcast(fixture->events, "A2A_RESPONSE", B, "{}");
     events_broadcast(fixture->events, "AGENT_MESSAGE", A, "{}");
     events_broadcast(fixture->events, "ACTIVITY_LOGGED", C, "{}");
     events_broadcast(fixture->events, "OF_B", B, "{}");
-    assert_next(&a, "OF_C");
-    assert_next(&a, "AGENT_MESSAGE");
-    assert_next(&a, "OF_B");
-    assert_next(&b, "A2A_RESPONSE");
-    assert_next(&b, "OF_B");
-    assert_next(&canvas, "OF_NOBODY");
-    assert_next(&canvas, "OF_C");
-    assert_next(&canvas, "A2A_RESPONSE");
-    assert_next(&canvas, "AGENT_MESSAGE");
-    assert_next(&canvas, "ACTIVITY_LOGGED");
-    assert_next(&canvas, "OF_B");
-    hub_stop(fixture->hub);
-    peer_close(&a);
-    peer_close(&b);
-    peer_close(&canvas);
+    assert_next(a, "OF_C");
+    assert_next(a, "AGENT_MESSAGE");
+    assert_next(a, "OF_B");
+    assert_next(b, "A2A_RESPONSE");
+    assert_next(b, "OF_B");
+    assert_next(canvas, "OF_NOBODY");
+    assert_next(canvas, "OF_C");
+    assert_next(canvas, "A2A_RESPONSE");
+    assert_next(canvas, "AGENT_MESSAGE");
+    assert_next(canvas, "ACTIVITY_LOGGED");
+    assert_next(canvas, "OF_B");
 }
 
 static void test_removal_is_told_and_closes_the_agents_socket(Fixture *fixture, gconstpointer data)
 {
-    Peer a, b, c;
+    Peer *a, *b, *c;
 
     (void)data;
-    peer_open(fixture, &a, A);
-    peer_open(fixture, &b, B);
-    peer_open(fixture, &c, C);
+    a = peer_open(fixture, A);
+    b = peer_open(fixture, B);
+    c = peer_open(fixture, C);
     events_broadcast(fixture->events, "WORKSPACE_REMOVED", C, "{}");
     atomic_store(&fixture->is_c_known, FALSE); /* the chart forgets it at once */
     events_broadcast(fixture->events, "AFTER", A, "{}");
-    assert_next(&a, "WORKSPACE_REMOVED");
-    assert_next(&a, "AFTER");
-    assert_next(&b, "AFTER");
-    assert_next(&c, "WORKSPACE_REMOVED");
-    g_assert_cmpuint(peer_close_code(&c, NULL), ==, WEBSOCKET_CLOSE_POLICY);
-    hub_stop(fixture->hub);
-    peer_close(&a);
-    peer_close(&b);
-    peer_close(&c);
+    assert_next(a, "WORKSPACE_REMOVED");
+    assert_next(a, "AFTER");
+    assert_next(b, "AFTER");
+    assert_next(c, "WORKSPACE_REMOVED");
+    g_assert_cmpuint(peer_close_code(c, NULL), ==, WEBSOCKET_CLOSE_POLICY);
 }
 
 /* ---- Slow, silent, talkative clients ---- */
@@ -337,121 +342,120 @@ static void emit_many(Fixture *fixture, guint count, gsize size)
 
 static void test_slow_client_is_closed_and_others_get_all(Fixture *fixture, gconstpointer data)
 {
-    Peer slow, quick;
+    Peer *slow, *quick;
     guint messages = 0;
 
     (void)data;
-    peer_open(fixture, &slow, "");
-    peer_open(fixture, &quick, "");
+    slow = peer_open(fixture, "");
+    quick = peer_open(fixture, "");
     for (guint round = 0; round < 8; round++) {
         emit_many(fixture, 100, 200);
         for (guint i = 0; i < 100; i++) {
-            g_autofree char *text = peer_text(&quick);
+            g_autofree char *text = peer_text(quick);
             g_autofree char *part = g_strdup_printf("\"payload\":{\"n\":%u,", i);
             g_assert_nonnull(strstr(text, part));
         }
     }
-    g_assert_cmpuint(peer_close_code(&slow, &messages), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
+    g_assert_cmpuint(peer_close_code(slow, &messages), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
     g_assert_cmpuint(messages, <, 700);
+    peer_hang_up(slow);
     wait_until(has_sockets, fixture, 1);
-    hub_stop(fixture->hub);
-    peer_close(&slow);
-    peer_close(&quick);
 }
 
 static void test_byte_limit_but_one_large_message_passes(void)
 {
     Fixture fixture;
-    Peer peer, slow;
+    Peer *peer, *slow;
     g_autofree char *filler = g_strnfill(200 * 1024, 'x');
     g_autofree char *payload = g_strdup_printf("{\"f\":\"%s\"}", filler);
     g_autofree char *text = NULL;
 
     open_with(&fixture, (HubOptions){.queue_bytes = 100 * 1024});
-    peer_open(&fixture, &peer, "");
+    peer = peer_open(&fixture, "");
     events_broadcast(fixture.events, "LARGE", A, payload);
-    text = peer_text(&peer);
+    text = peer_text(peer);
     g_assert_nonnull(text);
     g_assert_cmpuint(strlen(text), >, 200 * 1024);
-    peer_open(&fixture, &slow, "");
+    slow = peer_open(&fixture, "");
     wait_until(has_sockets, &fixture, 2);
     for (guint i = 0; i < 3; i++)
         events_broadcast(fixture.events, "LARGE", A, payload);
-    g_assert_cmpuint(peer_close_code(&slow, NULL), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
-    hub_stop(fixture.hub);
-    peer_close(&peer);
-    peer_close(&slow);
+    g_assert_cmpuint(peer_close_code(slow, NULL), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
     tear_down(&fixture, NULL);
 }
 
 static void test_pings_are_answered_and_sent(void)
 {
     Fixture fixture;
-    Peer peer;
+    Peer *peer;
     Frame frame;
 
     open_with(&fixture, (HubOptions){.ping_interval_ms = 100, .silence_limit_ms = 100000});
-    peer_open(&fixture, &peer, "");
-    g_assert_true(peer_frame(&peer, &frame, PATIENCE_US));
+    peer = peer_open(&fixture, "");
+    g_assert_true(peer_frame(peer, &frame, PATIENCE_US));
     g_assert_cmpuint(frame.opcode, ==, 9);
     g_string_free(frame.text, TRUE);
-    peer_send(&peer, 9, "hello", 5);
+    peer_send(peer, 9, "hello", 5);
     do {
-        g_assert_true(peer_frame(&peer, &frame, PATIENCE_US));
+        g_assert_true(peer_frame(peer, &frame, PATIENCE_US));
         if (frame.opcode == 10)
             g_assert_cmpstr(frame.text->str, ==, "hello");
         g_string_free(frame.text, TRUE);
     } while (frame.opcode != 10);
-    hub_stop(fixture.hub);
-    peer_close(&peer);
     tear_down(&fixture, NULL);
 }
 
 static void test_silent_client_is_closed(void)
 {
     Fixture fixture;
-    Peer peer;
+    Peer *peer;
 
     open_with(&fixture, (HubOptions){.ping_interval_ms = 100, .silence_limit_ms = 300});
-    peer_open(&fixture, &peer, "");
-    g_assert_cmpuint(peer_close_code(&peer, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
-    peer_close(&peer);
+    peer = peer_open(&fixture, "");
+    g_assert_cmpuint(peer_close_code(peer, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
     tear_down(&fixture, NULL);
 }
 
 static void test_client_that_takes_nothing_is_cut(void)
 {
     Fixture fixture;
-    Peer peer;
 
     open_with(&fixture, (HubOptions){.write_limit_ms = 200});
-    peer_open(&fixture, &peer, "");
+    (void)peer_open(&fixture, "");
     emit_many(&fixture, 100, 4000); /* more than the socket holds, less than the queue's limit */
     wait_until(has_released, &fixture, 1);
-    peer_close(&peer);
     tear_down(&fixture, NULL);
 }
 
 static void test_inbound_messages(Fixture *fixture, gconstpointer data)
 {
-    Peer unmasked, closing, chatty;
+    Peer *unmasked, *closing, *chatty;
 
     (void)data;
-    peer_open(fixture, &chatty, "");
-    peer_send(&chatty, 1, "ignored", 7);
+    chatty = peer_open(fixture, "");
+    peer_send(chatty, 1, "ignored", 7);
     events_broadcast(fixture->events, "X", A, "{}");
-    assert_next(&chatty, "X");
-    peer_open(fixture, &unmasked, "");
-    g_assert_cmpint(send(unmasked.ours, "\x81\x01x", 3, MSG_NOSIGNAL), ==, 3);
-    g_assert_cmpuint(peer_close_code(&unmasked, NULL), ==, 1002);
-    peer_open(fixture, &closing, "");
-    peer_send(&closing, 8, "\x03\xe9", 2);
-    g_assert_cmpuint(peer_close_code(&closing, NULL), ==, 1001); /* echoed */
+    assert_next(chatty, "X");
+    unmasked = peer_open(fixture, "");
+    g_assert_cmpint(send(unmasked->ours, "\x81\x01x", 3, MSG_NOSIGNAL), ==, 3);
+    g_assert_cmpuint(peer_close_code(unmasked, NULL), ==, 1002);
+    peer_hang_up(unmasked);
+    closing = peer_open(fixture, "");
+    peer_send(closing, 8, "\x03\xe9", 2);
+    g_assert_cmpuint(peer_close_code(closing, NULL), ==, 1001); /* echoed */
     wait_until(has_sockets, fixture, 1);
-    hub_stop(fixture->hub);
-    peer_close(&chatty);
-    peer_close(&unmasked);
-    peer_close(&closing);
+}
+
+static void test_peer_that_broke_the_protocol_is_not_waited_for_long(Fixture *fixture,
+                                                                     gconstpointer data)
+{
+    Peer *peer = peer_open(fixture, "");
+    gint64 started_us = clock_monotonic_us();
+
+    (void)data;
+    g_assert_cmpint(send(peer->ours, "\x81\x01x", 3, MSG_NOSIGNAL), ==, 3);
+    wait_until(has_released, fixture, 1); /* though it neither answers nor hangs up */
+    g_assert_cmpint(clock_monotonic_us() - started_us, <, 15 * CLOCK_SECOND_US);
 }
 
 /* ---- Credentials, places, the end ---- */
@@ -460,64 +464,55 @@ static void test_revoked_token_closes(Fixture *fixture, gconstpointer data)
 {
     const HubClient bare = {.workspace_id = A, .token = ""};
     HubClient late = {.workspace_id = A, .token = "good", .checked_at_us = clock_monotonic_us()};
-    Peer good, without, other, stale;
+    Peer *good, *without, *other, *stale;
 
     (void)data;
-    peer_open(fixture, &good, A);
-    peer_open_as(fixture, &without, &bare);
-    peer_open(fixture, &other, B);
+    good = peer_open(fixture, A);
+    without = peer_open_as(fixture, &bare);
+    other = peer_open(fixture, B);
     hub_workspace_tokens_changed(fixture->hub, A);
-    g_assert_cmpuint(peer_close_code(&without, NULL), ==, WEBSOCKET_CLOSE_POLICY);
+    g_assert_cmpuint(peer_close_code(without, NULL), ==, WEBSOCKET_CLOSE_POLICY);
     events_broadcast(fixture->events, "X", A, "{}");
-    assert_next(&good, "X");
+    assert_next(good, "X");
     atomic_store(&fixture->token_lives, FALSE);
     hub_workspace_tokens_changed(fixture->hub, A);
-    g_assert_cmpuint(peer_close_code(&good, NULL), ==, WEBSOCKET_CLOSE_POLICY);
-    assert_next(&other, "X");
+    g_assert_cmpuint(peer_close_code(good, NULL), ==, WEBSOCKET_CLOSE_POLICY);
+    assert_next(other, "X");
     /* Its credential was looked at before the change, it comes after it. */
-    peer_open_as(fixture, &stale, &late);
-    g_assert_cmpuint(peer_close_code(&stale, NULL), ==, WEBSOCKET_CLOSE_POLICY);
-    hub_stop(fixture->hub);
-    peer_close(&good);
-    peer_close(&without);
-    peer_close(&other);
-    peer_close(&stale);
+    stale = peer_open_as(fixture, &late);
+    g_assert_cmpuint(peer_close_code(stale, NULL), ==, WEBSOCKET_CLOSE_POLICY);
 }
 
 static void test_full_house_and_stopped_house_refuse(void)
 {
     Fixture fixture;
-    Peer first, second, third;
+    Peer *first, *second, *third;
 
     open_with(&fixture, (HubOptions){.max_clients = 1});
-    peer_open(&fixture, &first, "");
-    peer_open(&fixture, &second, "");
-    g_assert_cmpuint(peer_close_code(&second, NULL), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
+    first = peer_open(&fixture, "");
+    second = peer_open(&fixture, "");
+    g_assert_cmpuint(peer_close_code(second, NULL), ==, WEBSOCKET_CLOSE_TRY_AGAIN);
     hub_stop(fixture.hub);
-    g_assert_cmpuint(peer_close_code(&first, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
-    peer_open(&fixture, &third, "");
-    g_assert_cmpuint(peer_close_code(&third, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
+    g_assert_cmpuint(peer_close_code(first, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
+    third = peer_open(&fixture, "");
+    g_assert_cmpuint(peer_close_code(third, NULL), ==, WEBSOCKET_CLOSE_GOING_AWAY);
     g_assert_cmpuint(atomic_load(&fixture.released), ==, 3);
-    peer_close(&first);
-    peer_close(&second);
-    peer_close(&third);
     tear_down(&fixture, NULL);
 }
 
 static void test_more_than_the_inbox_holds(void)
 {
     Fixture fixture;
-    Peer peer;
+    Peer *peer;
     guint16 code;
 
     open_with(&fixture, (HubOptions){.inbox_bytes = 1});
-    peer_open(&fixture, &peer, "");
+    peer = peer_open(&fixture, "");
     wait_until(has_sockets, &fixture, 1);
     /* One alone always fits; so sooner or later two meet. */
     emit_many(&fixture, 2000, 2000);
-    code = peer_close_code(&peer, NULL);
+    code = peer_close_code(peer, NULL);
     g_assert_cmpuint(code, ==, WEBSOCKET_CLOSE_TRY_AGAIN);
-    peer_close(&peer);
     tear_down(&fixture, NULL);
 }
 
@@ -676,6 +671,8 @@ int main(int argc, char **argv)
     g_test_add_func("/events/hub/client-that-takes-nothing-is-cut",
                     test_client_that_takes_nothing_is_cut);
     ADD("inbound-messages", test_inbound_messages);
+    ADD("peer-that-broke-the-protocol-is-not-waited-for-long",
+        test_peer_that_broke_the_protocol_is_not_waited_for_long);
     ADD("revoked-token-closes", test_revoked_token_closes);
     g_test_add_func("/events/hub/full-house-and-stopped-house-refuse",
                     test_full_house_and_stopped_house_refuse);

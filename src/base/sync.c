@@ -223,15 +223,15 @@ gboolean cancel_wait_until(Cancel *cancel, gint64 deadline_us)
 /* ---- Queue ---- */
 
 struct _Queue {
-    Mutex lock;
-    Condition ready;
-    void **ring GUARDED_BY(lock);
     guint capacity;
-    guint head GUARDED_BY(lock);
-    guint length GUARDED_BY(lock);
-    gboolean closed GUARDED_BY(lock);
-    guint64 refusals GUARDED_BY(lock);
     GDestroyNotify free_item;
+
+    Mutex lock; /* guards what follows (clang cannot read GUARDED_BY on a member in C) */
+    Condition ready;
+    void **ring;
+    guint head, length;
+    gboolean closed;
+    guint64 refusals;
 };
 
 Queue *queue_new(guint capacity, GDestroyNotify free_item)

@@ -92,8 +92,6 @@ static ssize_t send_to_kernel(WebSocket *socket, const uint8_t *bytes, size_t le
         return sent;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        if (socket->stalled_since_us == 0)
-            socket->stalled_since_us = clock_monotonic_us();
         wslay_event_set_error(socket->wslay, WSLAY_ERR_WOULDBLOCK);
         return -1;
     }
@@ -132,6 +130,17 @@ static ssize_t send_bytes(wslay_event_context_ptr wslay, const uint8_t *bytes, s
     return send_to_kernel(socket, bytes, length, flags);
 }
 
+/* A close with half a code, which wslay takes for one without. */
+static void on_frame(wslay_event_context_ptr wslay,
+                     const struct wslay_event_on_frame_recv_start_arg *frame, void *data)
+{
+    WebSocket *socket = data;
+
+    (void)wslay;
+    if (frame->opcode == WSLAY_CONNECTION_CLOSE && frame->payload_length == 1)
+        socket->frame_was_broken = TRUE;
+}
+
 static void on_message(wslay_event_context_ptr wslay,
                        const struct wslay_event_on_msg_recv_arg *message, void *data)
 {
@@ -154,6 +163,7 @@ WebSocket *websocket_new(int fd, const char *extra, gsize extra_length, gsize ma
     static const struct wslay_event_callbacks callbacks = {
         .recv_callback = receive_bytes,
         .send_callback = send_bytes,
+        .on_frame_recv_start_callback = on_frame,
         .on_msg_recv_callback = on_message,
     };
     WebSocket *socket = g_new0(WebSocket, 1);
@@ -265,6 +275,8 @@ gboolean websocket_on_writable(WebSocket *socket)
     socket->pongs -= MIN(socket->pongs, sent); /* control frames go first */
     if (!websocket_wants_write(socket))
         socket->stalled_since_us = 0;
+    else if (socket->stalled_since_us == 0) /* the kernel took a part */
+        socket->stalled_since_us = clock_monotonic_us();
     return !is_over(socket);
 }
 

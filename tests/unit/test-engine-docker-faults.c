@@ -357,6 +357,9 @@ static void test_ping_hangs(void)
 
 int main(int argc, char **argv)
 {
+    /* GLib makes its table of error domains at the first error, under a lock that ThreadSanitizer
+     * cannot see. */
+    g_error_free(g_error_new_literal(ERROR_DOMAIN, ERROR_INTERNAL, "first"));
     g_test_init(&argc, &argv, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(symptoms); i++) {
         g_autofree char *path = g_strdup_printf("/engine-docker/daemon-%s", symptoms[i].name);

@@ -4,11 +4,21 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <elf.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define NAME_PREFIX "workspaced/base:"
 #define NAME_HEX    12
+
+#define CERTIFICATES "etc/ssl/certs/ca-certificates.crt"
+#define APPLETS_MAX  1000
+
+typedef struct {
+    char *bytes;
+    gsize length;
+    char **applets; /* sorted */
+} Busybox;
 
 typedef struct {
     const char *path;
@@ -49,23 +59,6 @@ static const Entry entries[] = {
     {"etc/profile", AE_IFREG, 0644, "export PATH=/bin:/usr/bin:/sbin:/usr/sbin\n", 0},
 };
 
-/* What scripts expect to find; busybox is told by its name what to be. */
-static const char *const applets[] = {
-    "sh",        "ash",      "awk",      "base64",  "basename", "bunzip2", "bzip2",  "cat",
-    "chmod",     "chown",    "cmp",      "cp",      "cut",      "date",    "dd",     "df",
-    "diff",      "dirname",  "du",       "echo",    "env",      "expr",    "false",  "find",
-    "free",      "getopt",   "grep",     "egrep",   "fgrep",    "gunzip",  "gzip",   "head",
-    "hostname",  "id",       "kill",     "killall", "less",     "ln",      "ls",     "md5sum",
-    "mkdir",     "mkfifo",   "mktemp",   "more",    "mv",       "nc",      "nohup",  "nproc",
-    "od",        "patch",    "pgrep",    "pidof",   "ping",     "pkill",   "printf", "ps",
-    "pwd",       "readlink", "realpath", "rev",     "rm",       "rmdir",   "sed",    "seq",
-    "sha256sum", "sleep",    "sort",     "split",   "stat",     "strings", "stty",   "sync",
-    "tail",      "tar",      "tee",      "test",    "time",     "timeout", "top",    "touch",
-    "tr",        "true",     "truncate", "tty",     "uname",    "uniq",    "unzip",  "uptime",
-    "vi",        "watch",    "wc",       "wget",    "which",    "who",     "whoami", "xargs",
-    "yes",       "zcat",     "[",
-};
-
 /* ---- Writing the tar ---- */
 
 static la_ssize_t write_bytes(struct archive *archive, void *data, const void *bytes, size_t length)
@@ -100,13 +93,14 @@ static void add_plain(struct archive *archive, const Entry *entry)
     add_entry(archive, entry, entry->content, length);
 }
 
-static void add_busybox(struct archive *archive, const char *bytes, gsize length)
+/* busybox is told by its name what to be. */
+static void add_busybox(struct archive *archive, const Busybox *busybox)
 {
     static const Entry program = {"bin/busybox", AE_IFREG, 0755, NULL, 0};
 
-    add_entry(archive, &program, bytes, length);
-    for (guint i = 0; i < G_N_ELEMENTS(applets); i++) {
-        g_autofree char *path = g_strconcat("bin/", applets[i], NULL);
+    add_entry(archive, &program, busybox->bytes, busybox->length);
+    for (guint i = 0; busybox->applets[i]; i++) {
+        g_autofree char *path = g_strconcat("bin/", busybox->applets[i], NULL);
         Entry link = {path, AE_IFLNK, 0777, "busybox", 0};
         add_entry(archive, &link, NULL, 0);
     }
@@ -117,7 +111,23 @@ static void add_busybox(struct archive *archive, const char *bytes, gsize length
     }
 }
 
-static GBytes *write_tar(const char *busybox, gsize length)
+/* What the agent trusts when it calls a model's vendor; without this machine's list it cannot. */
+static void add_certificates(struct archive *archive)
+{
+    static const Entry folders[] = {{"etc/ssl", AE_IFDIR, 0755, NULL, 0},
+                                    {"etc/ssl/certs", AE_IFDIR, 0755, NULL, 0}};
+    static const Entry file = {CERTIFICATES, AE_IFREG, 0644, NULL, 0};
+    g_autofree char *bytes = NULL;
+    gsize length = 0;
+
+    if (!g_file_get_contents("/" CERTIFICATES, &bytes, &length, NULL))
+        return;
+    for (guint i = 0; i < G_N_ELEMENTS(folders); i++)
+        add_plain(archive, &folders[i]);
+    add_entry(archive, &file, bytes, length);
+}
+
+static GBytes *write_tar(const Busybox *busybox)
 {
     GByteArray *out = g_byte_array_new();
     struct archive *archive = archive_write_new();
@@ -127,7 +137,8 @@ static GBytes *write_tar(const char *busybox, gsize length)
     archive_write_open(archive, out, NULL, write_bytes, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(entries); i++)
         add_plain(archive, &entries[i]);
-    add_busybox(archive, busybox, length);
+    add_busybox(archive, busybox);
+    add_certificates(archive);
     archive_write_close(archive);
     archive_write_free(archive);
     return g_byte_array_free_to_bytes(out);
@@ -148,26 +159,91 @@ static char *name_of(GBytes *tar)
     return g_string_free(name, FALSE);
 }
 
-static char *read_busybox(gsize *length)
+/* ---- This machine's busybox ---- */
+
+static void busybox_clear(Busybox *busybox)
+{
+    g_clear_pointer(&busybox->bytes, g_free);
+    g_clear_pointer(&busybox->applets, g_strfreev);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Busybox, busybox_clear)
+
+/* Whether it needs no loader: inside there are no libraries. */
+static gboolean is_static(const char *bytes, gsize length)
+{
+    const Elf64_Ehdr *header = (const void *)bytes;
+
+    if (length < sizeof *header || memcmp(bytes, ELFMAG, SELFMAG) != 0)
+        return FALSE;
+    if (bytes[EI_CLASS] != ELFCLASS64)
+        return TRUE; /* another layout: running it will tell */
+    for (guint i = 0; i < header->e_phnum; i++) {
+        gsize at = header->e_phoff + (gsize)i * header->e_phentsize;
+        Elf64_Phdr part;
+
+        if (header->e_phentsize < sizeof part || at > length - sizeof part)
+            return FALSE;
+        memcpy(&part, bytes + at, sizeof part);
+        if (part.p_type == PT_INTERP)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gint compare_texts(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The names it answers to, in one order whatever it says. NULL when it cannot be run. */
+static char **list_applets(const char *path)
+{
+    const char *argv[] = {path, "--list", NULL};
+    g_autofree char *output = NULL;
+    g_auto(GStrv) lines = NULL;
+    GPtrArray *names = NULL;
+    int status = 0;
+
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &output,
+                      NULL, &status, NULL) ||
+        status != 0)
+        return NULL;
+    names = g_ptr_array_new();
+    lines = g_strsplit(output, "\n", APPLETS_MAX);
+    for (char **line = lines; *line; line++)
+        if (**line && !strchr(*line, '/') && strcmp(*line, "busybox") != 0)
+            g_ptr_array_add(names, g_strdup(*line));
+    g_ptr_array_sort(names, compare_texts);
+    g_ptr_array_add(names, NULL);
+    return (char **)g_ptr_array_free(names, FALSE);
+}
+
+static gboolean busybox_load(Busybox *busybox, GError **error)
 {
     static const char *const places[] = {"/bin/busybox", "/usr/bin/busybox"};
-    char *bytes = NULL;
+    gboolean is_there = FALSE;
 
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++)
-        if (g_file_get_contents(places[i], &bytes, length, NULL))
-            return bytes;
-    return NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        busybox_clear(busybox);
+        if (!g_file_get_contents(places[i], &busybox->bytes, &busybox->length, NULL))
+            continue;
+        is_there = TRUE;
+        if (is_static(busybox->bytes, busybox->length) &&
+            (busybox->applets = list_applets(places[i])))
+            return TRUE;
+    }
+    return error_set(error, ERROR_UNAVAILABLE, "the base image needs the program busybox%s",
+                     is_there ? ", statically linked; install busybox-static instead"
+                              : "; install busybox-static");
 }
 
 gboolean base_image_make(GBytes **tar, char **name, GError **error)
 {
-    gsize length = 0;
-    g_autofree char *busybox = read_busybox(&length);
+    g_auto(Busybox) busybox = {0};
 
-    if (!busybox)
-        return error_set(error, ERROR_UNAVAILABLE,
-                         "the base image needs the program busybox; install busybox-static");
-    *tar = write_tar(busybox, length);
+    if (!busybox_load(&busybox, error))
+        return FALSE;
+    *tar = write_tar(&busybox);
     *name = name_of(*tar);
     return TRUE;
 }

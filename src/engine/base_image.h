@@ -7,9 +7,10 @@
 
 #include "engine/engine.h"
 
-/* The tar of the root file system, the same bytes for the same busybox; and its name,
- * "workspaced/base:<12 hex>". Caller owns both. Error: ERROR_UNAVAILABLE when busybox-static is not
- * installed. */
+/* The tar of the root file system: busybox with a link for each name it answers to, the accounts
+ * root, agent (1000) and nobody, this machine's certificates if it has any. The same bytes for the
+ * same busybox and certificates; and its name, "workspaced/base:<12 hex>". Caller owns both.
+ * Error: ERROR_UNAVAILABLE when busybox-static is not installed. */
 gboolean base_image_make(GBytes **tar, char **name, GError **error);
 
 /* Makes sure that the engine has it. `name` is the caller's. Errors: as above, and those of

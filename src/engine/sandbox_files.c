@@ -18,7 +18,7 @@ gboolean sandbox_copy_in(Engine *self, const char *ref, const char *path, GBytes
         .keeps_owner = sandbox->is_root,
     };
 
-    return view && sandbox_tar_unpack(view, path, tar, &limits, error);
+    return view && sandbox_tar_unpack(view, path, tar, &limits, NULL, error);
 }
 
 gboolean sandbox_copy_out(Engine *self, const char *ref, const char *path, gsize max_bytes,

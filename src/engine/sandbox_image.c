@@ -15,6 +15,7 @@
 
 #define IMAGE_MAX_BYTES   (G_GUINT64_CONSTANT(64) << 30) /* unpacked */
 #define IMAGE_MAX_ENTRIES 4000000
+#define FEW_ENTRIES       1000 /* flushed one by one; more: with all else the file system holds */
 #define TAG_MAX_BYTES     4096
 #define DIGEST_PREFIX     "sha256:"
 
@@ -106,35 +107,38 @@ gboolean sandbox_image_inspect(Engine *self, const char *image, char **digest, G
 
 /* ---- Import ---- */
 
-static gboolean unpack(SandboxEngine *sandbox, const char *folder, GBytes *tar, GError **error)
-{
-    g_autofree char *root = g_build_filename(folder, SANDBOX_ROOT, NULL);
-    g_autoptr(SandboxView) view = NULL;
-    const SandboxTarLimits limits = {
-        .max_bytes = IMAGE_MAX_BYTES,
-        .max_entries = IMAGE_MAX_ENTRIES,
-        .allows_filters = TRUE,
-        .keeps_owner = sandbox->is_root,
-    };
-
-    if (!sandbox_tree_make(root, error))
-        return FALSE;
-    chmod(root, 0755);
-    view = sandbox_view_new(root, FALSE, error);
-    return view && sandbox_tar_unpack(view, "/", tar, &limits, error);
-}
-
 /* On the disk before it has a name: the rename must not reach it first. */
-static gboolean flush(const char *folder, GError **error)
+static gboolean flush(const char *folder, guint entries, GError **error)
 {
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    gboolean is_done = fd >= 0 && syncfs(fd) == 0;
+    gboolean is_done = fd >= 0 && (entries <= FEW_ENTRIES ? fsync(fd) : syncfs(fd)) == 0;
 
     if (!is_done)
         sandbox_tree_fail("sync", folder, error);
     if (fd >= 0)
         close(fd);
     return is_done;
+}
+
+static gboolean unpack(SandboxEngine *sandbox, const char *folder, GBytes *tar, GError **error)
+{
+    g_autofree char *root = g_build_filename(folder, SANDBOX_ROOT, NULL);
+    g_autoptr(SandboxView) view = NULL;
+    guint entries = 0;
+    const SandboxTarLimits limits = {
+        .max_bytes = IMAGE_MAX_BYTES,
+        .max_entries = IMAGE_MAX_ENTRIES,
+        .allows_filters = TRUE,
+        .keeps_owner = sandbox->is_root,
+        .durable_entries = FEW_ENTRIES,
+    };
+
+    if (!sandbox_tree_make(root, error) ||
+        (chmod(root, 0755) != 0 && !sandbox_tree_fail("make", root, error)))
+        return FALSE;
+    view = sandbox_view_new(root, FALSE, error);
+    return view && sandbox_tar_unpack(view, "/", tar, &limits, &entries, error) &&
+           flush(root, entries, error);
 }
 
 /* An image that lost its last name goes, unless a create copies it just now: then the next import
@@ -188,8 +192,7 @@ gboolean sandbox_image_import(Engine *self, const char *image, GBytes *tar, GErr
     folder = sandbox_folder_new(sandbox, &hold, error);
     if (!folder)
         return FALSE;
-    is_done = unpack(sandbox, folder, tar, error) && flush(folder, error) &&
-              publish(sandbox, folder, image, hex, error);
+    is_done = unpack(sandbox, folder, tar, error) && publish(sandbox, folder, image, hex, error);
     sandbox_tree_remove(folder, NULL); /* there still when it failed or another was quicker */
     return is_done;
 }

@@ -177,6 +177,8 @@ static gboolean unpack_file(Unpack *unpack, const char *name, struct archive_ent
     if (is_done &&
         !(set_owner(unpack, name, entry) && fchmod(fd, archive_entry_perm(entry) & 07777) == 0))
         is_done = fail("write", name, error);
+    if (is_done && unpack->entries <= unpack->limits->durable_entries && fsync(fd) != 0)
+        is_done = fail("write", name, error);
     close(fd);
     set_time(unpack->parent, name, entry_time(entry));
     return is_done;
@@ -308,7 +310,7 @@ static gboolean unpack_all(Unpack *unpack, GBytes *tar, GError **error)
 }
 
 gboolean sandbox_tar_unpack(SandboxView *view, const char *path, GBytes *tar,
-                            const SandboxTarLimits *limits, GError **error)
+                            const SandboxTarLimits *limits, guint *entries, GError **error)
 {
     Unpack unpack = {.view = view, .base = path, .limits = limits, .parent = -1};
     int base = sandbox_view_folder(view, path, SANDBOX_VIEW_WRITE, NULL, error);
@@ -330,6 +332,8 @@ gboolean sandbox_tar_unpack(SandboxView *view, const char *path, GBytes *tar,
     if (unpack.parent >= 0)
         close(unpack.parent);
     archive_read_free(unpack.archive);
+    if (entries)
+        *entries = unpack.entries;
     return is_done;
 }
 

@@ -260,7 +260,7 @@ static char *last_stamp;
 /* Differs when a file was changed or replaced. */
 static char *stamp_now(void)
 {
-    static const char *const files[] = {"/bin/busybox", "/usr/bin/busybox", "/" CERTIFICATES};
+    static const char *const files[] = {"/bin/busybox", "/usr/bin/busybox", ("/" CERTIFICATES)};
     GString *stamp = g_string_new(NULL);
 
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {

@@ -446,7 +446,6 @@ static void test_program_sees_only_its_own(World *world, gconstpointer data)
 {
     g_autofree char *id = run(world, "one", WAITER);
     g_autofree char *processes = NULL;
-    g_autofree char *caps = NULL;
 
     (void)data;
     ASSERT_OUTPUT(id, "ls /proc/1/fd | tr '\\n' ' '", "0 1 2");

@@ -94,18 +94,24 @@ void http_call_touch(HttpCall *call)
 
 /* ---- Where it may connect to ---- */
 
-static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+/* A kept connection broke after the request went out. libcurl would send it again, on a new
+ * connection or another kept one, and the agent might act twice. */
+static gboolean was_sent_already(HttpCall *call)
 {
-    HttpCall *call = data;
     long sent = 0;
 
-    (void)purpose;
-    /* A kept connection that broke after the request went out: libcurl would send it again, and the
-     * agent might act twice. */
     curl_easy_getinfo(call->easy, CURLINFO_REQUEST_SIZE, &sent);
     call->was_reset =
         sent > 0 && strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0;
-    if (call->was_reset)
+    return call->was_reset;
+}
+
+static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    HttpCall *call = data;
+
+    (void)purpose;
+    if (was_sent_already(call))
         return CURL_SOCKET_BAD;
     if (call->was_forbidden ||
         (!call->trusted && !guard_address_allowed(&address->addr, call->policy))) {
@@ -126,6 +132,8 @@ static int judge_connection(void *data, char *peer, char *self, int peer_port, i
     (void)self;
     (void)peer_port;
     (void)self_port;
+    if (was_sent_already(call))
+        return CURL_PREREQFUNC_ABORT;
     if (call->trusted)
         return CURL_PREREQFUNC_OK;
     if (inet_pton(AF_INET, peer, &v4.sin_addr) == 1)
@@ -245,12 +253,10 @@ static void prepare_connection(HttpCall *call, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    if (call->unix_socket) {
-        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
-        return;
-    }
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, judge_connection);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, call);
+    if (call->unix_socket)
+        curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, call->unix_socket);
 }
 
 void call_prepare(HttpCall *call, CURL *easy)

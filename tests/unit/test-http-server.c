@@ -413,6 +413,7 @@ static void test_idle_connections_are_closed(void)
     g_autoptr(TestServer) house = test_server_new(routes, &options);
     g_autofree char *half = converse(house->port, "GET /fast HTT"); /* waits for the close */
 
+    g_assert_cmpstr(half, ==, "");
     g_assert_cmpint(atomic_load(&house->finished), ==, 0);
 }
 

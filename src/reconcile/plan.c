@@ -161,6 +161,8 @@ static Plan plan_restarting(const PlanInput *input, const ContainerInfo *contain
 {
     if (input->runtime->phase == RUNTIME_FAILED)
         return act(PLAN_HALT, container, "has failed");
+    if (!was_started(input->runtime) || !is_recorded(input->runtime, container))
+        return act(PLAN_ADOPT, container, "was started"); /* from now on its deaths count */
     if (input->is_crash_loop)
         return act(PLAN_CRASH_LOOP, container, "dies again and again");
     if (is_overdue(input))

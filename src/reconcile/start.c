@@ -268,31 +268,6 @@ gboolean start_from_nothing(Look *look, GError **error)
     return done;
 }
 
-static gboolean launch(Look *look, const char *container_id, GError **error)
-{
-    g_autoptr(GError) cause = NULL;
-
-    if (!look_is_current(look, error))
-        return FALSE;
-    return engine_start(engine_of(look), container_id, &cause) ||
-           vanished(error, g_steal_pointer(&cause));
-}
-
-gboolean start_from_created(Look *look, const ContainerInfo *container, GError **error)
-{
-    g_auto(Start) start = {0};
-    RuntimeProgress progress = {
-        .phase = RUNTIME_SEEDED, .container_id = container->id, .clear_seed = TRUE};
-
-    return start_prepare(&start, look, error) && start_seed(&start, container, error) &&
-           look_progress(look, &progress, error) && launch(look, container->id, error);
-}
-
-gboolean start_from_seeded(Look *look, const ContainerInfo *container, GError **error)
-{
-    return launch(look, container->id, error);
-}
-
 /* ---- Adoption ---- */
 
 /* A port may appear a moment after the start. */
@@ -300,7 +275,7 @@ static char *find_url(Look *look, const ContainerInfo *container)
 {
     char *url = plan_url_dup(container);
 
-    for (guint i = 1; !url && i < ADDRESS_TRIES; i++) {
+    for (guint i = 1; !url && i < ADDRESS_TRIES && container->state == CONTAINER_RUNNING; i++) {
         g_autoptr(ContainerInfo) again = NULL;
 
         cancel_wait_until(look->reconciler->cancel, clock_monotonic_us() + ADDRESS_WAIT_US);
@@ -330,4 +305,44 @@ gboolean start_adopt(Look *look, const ContainerInfo *container, GError **error)
     log_info("workspace runs", LOG_TEXT("workspace", look->id), LOG_TEXT("url", url),
              LOG_INT("generation", look->runtime->generation));
     return TRUE;
+}
+
+/* ---- Going on ---- */
+
+/* Its agent registers within milliseconds: the address should be known by then. What goes wrong
+ * here is found by the next look. */
+static gboolean adopt_at_once(Look *look, const char *container_id, GError **error)
+{
+    g_autoptr(ContainerInfo) info = NULL;
+
+    if (!engine_inspect(engine_of(look), container_id, &info, NULL) ||
+        info->state != CONTAINER_RUNNING)
+        return TRUE;
+    return start_adopt(look, info, error);
+}
+
+static gboolean launch(Look *look, const char *container_id, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (!look_is_current(look, error))
+        return FALSE;
+    if (!engine_start(engine_of(look), container_id, &cause))
+        return vanished(error, g_steal_pointer(&cause));
+    return adopt_at_once(look, container_id, error);
+}
+
+gboolean start_from_created(Look *look, const ContainerInfo *container, GError **error)
+{
+    g_auto(Start) start = {0};
+    RuntimeProgress progress = {
+        .phase = RUNTIME_SEEDED, .container_id = container->id, .clear_seed = TRUE};
+
+    return start_prepare(&start, look, error) && start_seed(&start, container, error) &&
+           look_progress(look, &progress, error) && launch(look, container->id, error);
+}
+
+gboolean start_from_seeded(Look *look, const ContainerInfo *container, GError **error)
+{
+    return launch(look, container->id, error);
 }

@@ -135,15 +135,16 @@ static gboolean on_bytes(const char *bytes, gsize length, void *data)
 
 /* Sends, and reads the progress to its end. TRUE: the stream ended well, look into `progress` for a
  * failure. */
-static gboolean run_stream(DockerEngine *docker, DockerRequest *request, DockerProgress *progress,
-                           DockerAnswer *answer, GError **error)
+static gboolean run_stream(DockerEngine *docker, const DockerRequest *request,
+                           DockerProgress *progress, DockerAnswer *answer, GError **error)
 {
     g_auto(DockerLines) lines = docker_lines_start(docker_progress_take, progress);
     Stream stream = {.lines = &lines};
+    DockerRequest streamed = *request;
 
-    request->sink = on_bytes;
-    request->data = &stream;
-    if (!docker_call(docker, request, answer, error))
+    streamed.sink = on_bytes;
+    streamed.data = &stream;
+    if (!docker_call(docker, &streamed, answer, error))
         return FALSE;
     if (answer->status / 100 != 2)
         return TRUE;

@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PORT_FIRST 21000
-#define PORT_COUNT 9000
+#define PORT_FIRST 30000 /* above those that a spec with the host's network chooses itself */
+#define PORT_COUNT 2768
 #define PORT_NAME  "WORKSPACE_AGENT_PORT"
 
 guint16 sandbox_port_load(const char *folder)

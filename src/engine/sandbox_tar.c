@@ -102,6 +102,15 @@ static gboolean set_owner(Unpack *unpack, const char *name, struct archive_entry
                     (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* As an ordinary user we must be able to read what we unpacked: "mode 0" is for others than root.
+ */
+static mode_t entry_mode(const Unpack *unpack, struct archive_entry *entry, mode_t needed)
+{
+    mode_t mode = archive_entry_perm(entry) & 07777;
+
+    return unpack->limits->keeps_owner ? mode : mode | needed;
+}
+
 static struct timespec entry_time(struct archive_entry *entry)
 {
     return (struct timespec){.tv_sec = archive_entry_mtime(entry),
@@ -175,7 +184,7 @@ static gboolean unpack_file(Unpack *unpack, const char *name, struct archive_ent
         return fail("write", name, error);
     is_done = write_content(unpack, fd, size, error);
     if (is_done &&
-        !(set_owner(unpack, name, entry) && fchmod(fd, archive_entry_perm(entry) & 07777) == 0))
+        !(set_owner(unpack, name, entry) && fchmod(fd, entry_mode(unpack, entry, S_IRUSR)) == 0))
         is_done = fail("write", name, error);
     if (is_done && unpack->entries <= unpack->limits->durable_entries && fsync(fd) != 0)
         is_done = fail("write", name, error);
@@ -187,7 +196,8 @@ static gboolean unpack_file(Unpack *unpack, const char *name, struct archive_ent
 static gboolean unpack_folder(Unpack *unpack, const char *path, const char *name,
                               struct archive_entry *entry, GError **error)
 {
-    Folder folder = {.mode = archive_entry_perm(entry) & 07777, .modified = entry_time(entry)};
+    Folder folder = {.mode = entry_mode(unpack, entry, S_IRUSR | S_IXUSR),
+                     .modified = entry_time(entry)};
     g_autofree char *whole = g_build_filename(unpack->base, path, NULL);
     struct stat info;
 

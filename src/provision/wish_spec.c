@@ -1,5 +1,6 @@
 #include "provision/wish_spec.h"
 
+#include "base/ids.h"
 #include "base/json_out.h"
 #include "base/json_view.h"
 #include "provision/names.h"
@@ -11,16 +12,14 @@ void wish_spec_free(WishSpec *spec)
     if (!spec)
         return;
     g_free(spec->template_name);
+    g_free(spec->order);
     g_free(spec);
 }
 
-WishSpec *wish_spec_parse(const char *text)
+static void read_fields(WishSpec *spec, JsonView root)
 {
-    WishSpec *spec = g_new0(WishSpec, 1);
-    JsonView root, value;
+    JsonView value;
 
-    if (!text || !json_view_parse(text, strlen(text), JSON_ONE_VALUE, &root, NULL))
-        return spec;
     if (json_view_member(root, "template", JSON_KEYS_EXACT, &value))
         spec->template_name = json_view_text_dup(value, NULL);
     if (spec->template_name && !*spec->template_name)
@@ -28,19 +27,41 @@ WishSpec *wish_spec_parse(const char *text)
     if (json_view_member(root, "reset_sessions", JSON_KEYS_EXACT, &value) &&
         !json_view_bool(value, &spec->reset_sessions))
         spec->reset_sessions = FALSE;
+    if (json_view_member(root, "order", JSON_KEYS_EXACT, &value))
+        spec->order = json_view_text_dup(value, NULL);
+}
+
+WishSpec *wish_spec_parse(const char *text)
+{
+    WishSpec *spec = g_new0(WishSpec, 1);
+    char id[ID_SIZE];
+    JsonView root;
+
+    if (text && json_view_parse(text, strlen(text), JSON_ONE_VALUE, &root, NULL))
+        read_fields(spec, root);
+    if (!spec->order || !id_fold(spec->order, id)) { /* it becomes part of a volume's name */
+        g_free(spec->order);
+        spec->order = g_strdup("");
+    }
     return spec;
 }
 
 char *wish_spec_text(const char *template_name, gboolean reset_sessions)
 {
+    gboolean has_template = template_name && *template_name;
     GString *text = g_string_new(NULL);
     JsonOut out = json_out_start(text);
+    char order[ID_SIZE];
 
     json_out_object(&out, NULL);
-    if (template_name && *template_name)
+    if (has_template)
         json_out_text(&out, "template", template_name);
     if (reset_sessions)
         json_out_bool(&out, "reset_sessions", TRUE);
+    if (has_template || reset_sessions) {
+        id_make(order);
+        json_out_text(&out, "order", order);
+    }
     json_out_end(&out);
     return g_string_free(text, FALSE);
 }

@@ -1,11 +1,13 @@
-/* The document in workspace_runtime.spec: what one start is asked to do beyond what the workspace's
+/* The document in workspace_runtime.spec: what one wish asks to be done beyond what the workspace's
  * row says.
  *
- *   {"template":"<folder>","reset_sessions":true}
+ *   {"template":"<folder>","reset_sessions":true,"order":"<id>"}
  *
- * Both are for one successful seeding and gone after it, so that a later re-creation of the same
- * generation touches neither the user's files nor sessions. Absent, empty and unreadable documents
- * ask for nothing. Source: spec 02 section 17.3 B; spec 01 section 9.1. */
+ * It is done once for each order, however often the container is made anew and whichever later
+ * wishes keep the document: whoever carries it out remembers the order's id. So a wish that keeps
+ * the document never touches the user's files again, and one that asks for the same template again
+ * gets it. Absent, empty and unreadable documents ask for nothing. Source: spec 02 section 17.3 B;
+ * spec 01 section 9.1. */
 #pragma once
 
 #include <glib.h>
@@ -13,6 +15,7 @@
 typedef struct {
     char *template_name; /* template to unpack over /configs; NULL: none */
     gboolean reset_sessions;
+    char *order; /* its id; "" when the document has none, or asks for nothing */
 } WishSpec;
 void wish_spec_free(WishSpec *spec); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WishSpec, wish_spec_free)
@@ -21,7 +24,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WishSpec, wish_spec_free)
 
 /* Never NULL. */
 WishSpec *wish_spec_parse(const char *text);
-/* Caller owns the text. */
+/* A new order; asking for nothing gives WISH_SPEC_NOTHING. Caller owns the text. */
 char *wish_spec_text(const char *template_name, gboolean reset_sessions);
 
 /* workspace_runtime.volumes: kind -> name. `names` has VOLUME_KINDS entries, NULL for absent ones.

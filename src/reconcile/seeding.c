@@ -1,8 +1,8 @@
 /* What is put into a created, not yet started container: our agent, /configs, the token.
  *
- * A template is unpacked once for each wish: the last entry of the archive is a marker with the
- * generation, so that a later re-creation of the same generation leaves the user's files alone, and
- * an archive that was cut off is unpacked again. The token is minted when it is delivered, and the
+ * A template is unpacked once for each order (provision/wish_spec.h): the last entry of the archive
+ * is a marker with the order's id, so that later containers leave the user's files alone, and an
+ * archive that was cut off is unpacked again. The token is minted when it is delivered, and the
  * server's former tokens end at that moment (nobody uses them: the former container is gone).
  * Source: spec 02 sections 8.11, 8.12, 9 (steps 6 to 8), L51; ARCHITECTURE D6. */
 #include "base/log.h"
@@ -69,8 +69,7 @@ static gboolean is_seeded_already(Start *start, const char *container, gboolean 
                                   GError **error)
 {
     g_autoptr(GBytes) marker = NULL;
-    g_autofree char *wanted =
-        g_strdup_printf("%" G_GINT64_FORMAT "\n", start->look->runtime->generation);
+    const char *wanted = start->order;
 
     if (!read_file(start, container, CONFIGS_PATH "/" MARKER_NAME, MARKER_MAX_BYTES, &marker,
                    error))
@@ -80,20 +79,29 @@ static gboolean is_seeded_already(Start *start, const char *container, gboolean 
     return TRUE;
 }
 
-/* What this wish asks to unpack. A template that vanished since is not a reason to fail: the
- * default takes its place. */
-static gboolean add_wished(Start *start, Seed *seed, GError **error)
+/* A template that vanished since is not a reason to fail: the default takes its place. */
+static gboolean add_template(Start *start, Seed *seed, GError **error)
 {
-    const char *root = start->look->reconciler->options.configs_dir;
     const char *name = start->wish->template_name;
-    g_autofree char *folder = template_find(root, name);
+    g_autofree char *folder = template_find(start->look->reconciler->options.configs_dir, name);
 
     if (name && !folder)
         log_warning("a template is not there any more", LOG_TEXT("workspace", start->look->id),
                     LOG_TEXT("template", name));
-    if (folder && !seed_add_tree(seed, folder, error))
+    return !folder || seed_add_tree(seed, folder, error);
+}
+
+/* What this wish asks to unpack: the template of an order once, files of its own as long as they
+ * were not delivered. */
+static gboolean add_wished(Start *start, Seed *seed, const char *container, GError **error)
+{
+    GBytes *files = start->look->runtime->seed;
+    gboolean is_seeded = FALSE;
+
+    if (!is_seeded_already(start, container, &is_seeded, error) ||
+        (!is_seeded && !add_template(start, seed, error)))
         return FALSE;
-    return !start->look->runtime->seed || seed_add_tar(seed, start->look->runtime->seed, error);
+    return !files || seed_add_tar(seed, files, error);
 }
 
 static char *fallback_folder(const Start *start)
@@ -183,12 +191,10 @@ static gboolean deliver_agent(Start *start, const ContainerInfo *container, GErr
 static gboolean deliver_configs(Start *start, Seed *seed, const char *container, const char *token,
                                 GError **error)
 {
-    g_autofree char *marker =
-        g_strdup_printf("%" G_GINT64_FORMAT "\n", start->look->runtime->generation);
     g_autoptr(GBytes) tar = NULL;
 
     if (!seed_add_file(seed, SEED_TOKEN, token, strlen(token), TOKEN_MODE, error) ||
-        !seed_add_file(seed, MARKER_NAME, marker, strlen(marker), FILE_MODE, error))
+        !seed_add_file(seed, MARKER_NAME, start->order, strlen(start->order), FILE_MODE, error))
         return FALSE;
     tar = seed_finish(seed, error);
     return tar && engine_copy_in(engine_of(start), container, CONFIGS_PATH, tar, error);
@@ -218,13 +224,11 @@ gboolean start_seed(Start *start, const ContainerInfo *container, GError **error
     g_autoptr(Seed) seed = NULL;
     g_autoptr(GBytes) config = NULL;
     guint owner = 0, group = 0;
-    gboolean is_seeded = FALSE;
 
-    if (!find_owner(start, container, &owner, &group, error) ||
-        !is_seeded_already(start, container->id, &is_seeded, error))
+    if (!find_owner(start, container, &owner, &group, error))
         return FALSE;
     seed = seed_new(owner, group);
-    return (is_seeded || add_wished(start, seed, error)) &&
+    return add_wished(start, seed, container->id, error) &&
            add_config(start, seed, container->id, &config, error) &&
            check_required(start, config, error) && deliver_agent(start, container, error) &&
            deliver(start, seed, container, error);

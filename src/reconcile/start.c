@@ -34,13 +34,17 @@ static gboolean vanished(GError **error, GError *cause)
 
 /* ---- Volumes ---- */
 
-/* A reset gives the sessions a volume of a new name, made from the generation: done twice it is
- * done once. */
-static char *sessions_name_dup(const Look *look)
-{
-    g_autofree char *base = volume_name_dup(look->id, VOLUME_SESSIONS, FALSE);
+#define ORDER_NAME_BYTES 8
 
-    return g_strdup_printf("%s-g%" G_GINT64_FORMAT, base, look->runtime->generation);
+/* A reset gives the sessions a volume of a new name, made from the order (or the wish): done twice
+ * it is done once. */
+static char *sessions_name_dup(const Start *start)
+{
+    g_autofree char *base = volume_name_dup(start->look->id, VOLUME_SESSIONS, FALSE);
+
+    if (start->resets_each_wish)
+        return g_strdup_printf("%s-g%" G_GINT64_FORMAT, base, start->look->runtime->generation);
+    return g_strdup_printf("%s-%.*s", base, ORDER_NAME_BYTES, start->order);
 }
 
 static char **choose_volumes(const Start *start)
@@ -54,9 +58,10 @@ static char **choose_volumes(const Start *start)
     for (guint kind = 0; kind < VOLUME_KINDS; kind++)
         if (!names[kind] && kinds & (1u << kind))
             names[kind] = volume_name_dup(look->id, (VolumeKind)kind, FALSE);
-    if (start->wish->reset_sessions && names[VOLUME_SESSIONS] && kinds & (1u << VOLUME_SESSIONS)) {
+    if ((start->wish->reset_sessions || start->resets_each_wish) && names[VOLUME_SESSIONS] &&
+        kinds & (1u << VOLUME_SESSIONS)) {
         g_free(names[VOLUME_SESSIONS]);
-        names[VOLUME_SESSIONS] = sessions_name_dup(look);
+        names[VOLUME_SESSIONS] = sessions_name_dup(start);
     }
     return names;
 }

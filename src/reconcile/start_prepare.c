@@ -19,6 +19,7 @@ void start_clear(Start *start)
     g_clear_pointer(&start->secrets, g_hash_table_unref);
     g_clear_pointer(&start->environment, g_hash_table_unref);
     g_free(start->platform_url);
+    g_free(start->order);
 }
 
 /* ---- Secrets ---- */
@@ -137,13 +138,15 @@ gboolean start_prepare(Start *start, Look *look, GError **error)
     start->has_agent = container_has_builtin_agent(look->workspace);
     start->is_local = strcmp(engine_name(reconciler->options.engine), LOCAL_ENGINE) == 0;
     start->wish = wish_spec_parse(look->runtime->spec);
+    start->order = *start->wish->order
+                       ? g_strdup(start->wish->order)
+                       : g_strdup_printf("%" G_GINT64_FORMAT, look->runtime->generation);
     if (!choose_caps(start, error) ||
         !container_host_directory(look->workspace, config ? config->workspace_dir : NULL,
                                   &start->directory, &start->directory_read_only, error) ||
         !load_secrets(start, error))
         return FALSE;
-    if (secret_is_true(start, RESET_SECRET))
-        start->wish->reset_sessions = TRUE;
+    start->resets_each_wish = secret_is_true(start, RESET_SECRET);
     start->platform_url = platform_url_dup(start);
     make_environment(start);
     return TRUE;

@@ -28,6 +28,7 @@ typedef struct {
     Events *events;
     Reconciler *reconciler;
     gboolean without_engine, agents_are_mute;
+    atomic_bool base_image_fails;
     guint pass_interval_ms;
     const Config *config;
     const char *configs_dir;
@@ -71,7 +72,9 @@ static inline void house_wait_told(House *house, const char *type, guint count)
 
 static inline gboolean house_base_image(Engine *engine, char **image, void *data, GError **error)
 {
-    (void)engine, (void)data, (void)error;
+    (void)engine;
+    if (atomic_load(&((House *)data)->base_image_fails))
+        return error_set(error, ERROR_UNAVAILABLE, "no busybox");
     *image = g_strdup("base:1");
     return TRUE;
 }
@@ -135,6 +138,7 @@ static inline void house_open(House *house)
         .pass_interval_ms = house->pass_interval_ms,
         .config = house->config,
         .base_image = house_base_image,
+        .base_image_data = house,
     };
     house->reconciler = reconciler_new(&options, &error);
     g_assert_no_error(error);

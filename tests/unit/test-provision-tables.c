@@ -1,10 +1,12 @@
 /* Runtimes, names, tiers and the wish's document. */
+#include "base/ids.h"
 #include "provision/names.h"
 #include "provision/runtimes.h"
 #include "provision/tiers.h"
 #include "provision/wish_spec.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 static void test_runtimes_know_their_images(void)
 {
@@ -150,8 +152,16 @@ static void test_wish_document_is_read_back(void)
     g_autoptr(WishSpec) broken = wish_spec_parse("{\"template\":7,\"reset_sessions\":\"x\"");
     g_autoptr(WishSpec) absent = wish_spec_parse(NULL);
 
+    g_autofree char *again = wish_spec_text("researcher", TRUE);
+    g_autofree char *empty = wish_spec_text(NULL, FALSE);
+
     g_assert_cmpstr(spec->template_name, ==, "researcher");
     g_assert_true(spec->reset_sessions);
+    g_assert_cmpuint(strlen(spec->order), ==, ID_SIZE - 1);
+    g_assert_cmpstr(again, !=, text); /* the same asked for twice is two orders */
+    g_assert_cmpstr(empty, ==, WISH_SPEC_NOTHING);
+    g_assert_cmpstr(nothing->order, ==, "");
+    g_assert_cmpstr(absent->order, ==, "");
     g_assert_true(!nothing->template_name && !nothing->reset_sessions);
     g_assert_true(!broken->template_name && !broken->reset_sessions);
     g_assert_null(absent->template_name);

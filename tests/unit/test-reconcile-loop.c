@@ -218,6 +218,46 @@ static void test_a_crash_loop_ends(House *house, gconstpointer data)
     house_settle(house, id, house_check_running, 0);
 }
 
+/* As an engine with a restart policy shows it. */
+static void die_and_restart(House *house, const char *id)
+{
+    world_lock(house->world);
+    for (guint i = 0; i < WORLD_CONTAINERS; i++) {
+        WorldContainer *container = &house->world->containers[i];
+
+        if (!container->exists || strcmp(container->labels.workspace, id) != 0)
+            continue;
+        world_end_locked(house->world, container, 1);
+        container->state = CONTAINER_RESTARTING;
+    }
+    world_unlock(house->world);
+}
+
+static void test_a_crash_loop_of_the_engine_ends(House *house, gconstpointer data)
+{
+    char id[ID_SIZE] = "";
+
+    (void)data;
+    house->agents_are_mute = TRUE;
+    house_add(house, id, NULL);
+    for (guint i = 0; i < 5000; i++) {
+        WorldContainer container = house_container(house, id);
+
+        if (container.exists && container.state == CONTAINER_RUNNING)
+            break;
+        g_usleep(1000);
+    }
+    g_usleep(20000);
+    for (guint i = 0; i < 5; i++) {
+        die_and_restart(house, id);
+        g_usleep(5000);
+    }
+    house_settle(house, id, house_check_failed, 0);
+    g_assert_nonnull(strstr(house->last_failure, "crash_loop"));
+    g_assert_cmpuint(world_read(house->world, &house->world->creates), ==, 1);
+    g_assert_cmpint(house_container(house, id).state, ==, CONTAINER_EXITED);
+}
+
 static void test_an_agent_that_never_registers_fails(House *house, gconstpointer data)
 {
     char id[ID_SIZE] = "";
@@ -311,6 +351,62 @@ static void test_delete_ends_a_pull(House *house, gconstpointer data)
     house_remove(house, id, FALSE);
     g_assert_true(reconciler_wait_gone(house->reconciler, id, 10000));
     g_assert_null(house_check_gone(house, id));
+}
+
+static void test_stop_ends_a_pull_and_it_goes_on_later(House *house, gconstpointer data)
+{
+    char id[ID_SIZE] = "";
+    gint64 began_us = 0;
+
+    (void)data;
+    world_write(house->world, &house->world->pull_hangs, TRUE);
+    house_add(house, id, use_foreign_image);
+    while (world_read(house->world, &house->world->pulls) == 0)
+        g_usleep(1000);
+    began_us = g_get_monotonic_time();
+    house_close(house);
+    g_assert_cmpint(g_get_monotonic_time() - began_us, <, 2 * G_USEC_PER_SEC);
+    world_write(house->world, &house->world->pull_hangs, FALSE);
+    world_write(house->world, &house->world->pulls_work, TRUE);
+    house_open(house);
+    house_settle(house, id, house_check_running, 0);
+}
+
+static void test_a_machine_without_a_base_image_says_so(House *house, gconstpointer data)
+{
+    char id[ID_SIZE] = "";
+
+    (void)data;
+    atomic_store(&house->base_image_fails, TRUE);
+    house_add(house, id, NULL);
+    house_wait_told(house, "WORKSPACE_PROVISION_FAILED", 1);
+    g_assert_cmpint(house_status(house, id), ==, WORKSPACE_FAILED);
+    atomic_store(&house->base_image_fails, FALSE);
+    house_settle(house, id, house_check_running, STEP_US); /* by itself */
+}
+
+/* Somebody's own container holds the volume. */
+static void test_a_volume_in_use_is_removed_later(House *house, gconstpointer data)
+{
+    char id[ID_SIZE] = "";
+    WorldContainer container;
+
+    (void)data;
+    house_add(house, id, NULL);
+    house_settle(house, id, house_check_running, 0);
+    container = house_container(house, id);
+    world_lock(house->world);
+    g_strlcpy(world_add_container(house->world, "foreign")->volumes[0], container.volumes[0], 96);
+    world_find(house->world, "foreign")->volume_count = 1;
+    world_unlock(house->world);
+    house_remove(house, id, TRUE);
+    g_assert_false(reconciler_wait_gone(house->reconciler, id, 300));
+    g_assert_cmpuint(house_count_containers(house, id), ==, 0);
+    g_assert_cmpuint(house_count_volumes(house, id), ==, 1);
+    world_lock(house->world);
+    world_find(house->world, "foreign")->exists = FALSE;
+    world_unlock(house->world);
+    house_settle(house, id, house_check_gone, STEP_US);
 }
 
 static void use_unknown_runtime(WorkspaceRow *row)
@@ -582,12 +678,21 @@ static char *config_of(House *house, const char *id)
     return house_file(house, &container, "config.yaml");
 }
 
-/* A template is unpacked by the wish that names it, once: not again when its container dies. */
+static void restart_with(House *house, const char *id, const char *template_name, gboolean reset)
+{
+    g_autofree char *spec = wish_spec_text(template_name, reset);
+
+    house_restart(house, id, spec);
+}
+
+/* A template is unpacked by the wish that names it, once: not again when its container dies, nor
+ * when a later wish says nothing. */
 static void test_template_is_unpacked_once(House *house, gconstpointer data)
 {
     char id[ID_SIZE] = "";
     g_autofree char *first = NULL;
     g_autofree char *kept = NULL;
+    g_autofree char *plain = NULL;
     g_autofree char *again = NULL;
 
     (void)data;
@@ -596,7 +701,7 @@ static void test_template_is_unpacked_once(House *house, gconstpointer data)
     write_template(house->folder, "tpl", "name: from template\n");
     house_open(house);
     house_add(house, id, NULL);
-    house_restart(house, id, "{\"template\":\"tpl\"}");
+    restart_with(house, id, "tpl", FALSE);
     house_settle(house, id, house_check_running, 0);
     first = config_of(house, id);
     g_assert_cmpstr(first, ==, "name: from template\n");
@@ -605,7 +710,11 @@ static void test_template_is_unpacked_once(House *house, gconstpointer data)
     house_settle(house, id, house_check_running, STEP_US);
     kept = config_of(house, id);
     g_assert_cmpstr(kept, ==, "name: mine\n");
-    house_restart(house, id, NULL); /* keeps the spec: the wish asks for it again */
+    house_restart(house, id, NULL);
+    house_settle(house, id, house_check_running, 0);
+    plain = config_of(house, id);
+    g_assert_cmpstr(plain, ==, "name: mine\n");
+    restart_with(house, id, "tpl", FALSE);
     house_settle(house, id, house_check_running, 0);
     again = config_of(house, id);
     g_assert_cmpstr(again, ==, "name: from template\n");
@@ -625,7 +734,7 @@ static void test_required_variables_are_named(House *house, gconstpointer data)
     house_add(house, id, NULL);
     house_settle(house, id, house_check_running, 0);
     add_secret(house, id, "KEY_B", "1");
-    house_restart(house, id, "{\"template\":\"tpl\"}");
+    restart_with(house, id, "tpl", FALSE);
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "\"missing\":[\"KEY_A\"]"));
     g_assert_nonnull(strstr(house->last_failure, "retry"));
@@ -662,7 +771,7 @@ static void test_sessions_are_reset_once(House *house, gconstpointer data)
     house_add(house, id, use_claude);
     house_settle(house, id, has_three_volumes, 0);
     first = house_container(house, id);
-    house_restart(house, id, "{\"reset_sessions\":true}");
+    restart_with(house, id, NULL, TRUE);
     for (guint i = 0; i < 5000 && house_container(house, id).labels.generation != 2; i++)
         g_usleep(1000);
     house_settle(house, id, has_three_volumes, STEP_US);
@@ -674,6 +783,11 @@ static void test_sessions_are_reset_once(House *house, gconstpointer data)
     house_settle(house, id, has_three_volumes, STEP_US);
     after = house_container(house, id);
     g_assert_cmpstr(after.volumes[1], ==, reset.volumes[1]);
+    house_restart(house, id, NULL);
+    for (guint i = 0; i < 5000 && house_container(house, id).labels.generation != 3; i++)
+        g_usleep(1000);
+    house_settle(house, id, has_three_volumes, 0);
+    g_assert_cmpstr(house_container(house, id).volumes[1], ==, reset.volumes[1]);
     house_remove(house, id, FALSE);
     house_settle(house, id, house_check_gone, 0);
 }
@@ -731,6 +845,10 @@ int main(int argc, char **argv)
     ADD("limits-hold", test_limits_hold);
     ADD("a-dead-container-is-made-anew", test_a_dead_container_is_made_anew);
     ADD("a-crash-loop-ends", test_a_crash_loop_ends);
+    ADD("a-crash-loop-of-the-engine-ends", test_a_crash_loop_of_the_engine_ends);
+    ADD("stop-ends-a-pull-and-it-goes-on-later", test_stop_ends_a_pull_and_it_goes_on_later);
+    ADD("a-machine-without-a-base-image-says-so", test_a_machine_without_a_base_image_says_so);
+    ADD("a-volume-in-use-is-removed-later", test_a_volume_in_use_is_removed_later);
     ADD("an-agent-that-never-registers-fails", test_an_agent_that_never_registers_fails);
     ADD("a-silent-agent-is-replaced", test_a_silent_agent_is_replaced);
     ADD("missing-image-says-so", test_missing_image_says_so);

@@ -199,6 +199,16 @@ static void forward_answer(Forward *forward, const Answer *answer)
 
 /* ---- Writing down ---- */
 
+/* What is written down is a copy: the count of a GBytes that two threads share is GLib's own, which
+ * ThreadSanitizer cannot see into (STYLE section 9). */
+static GBytes *copy_of(GBytes *bytes)
+{
+    gsize size = 0;
+    const void *data = g_bytes_get_data(bytes, &size);
+
+    return g_bytes_new(data, size);
+}
+
 static Outcome *outcome_of(const Forward *forward)
 {
     Outcome *outcome = outcome_new(forward->target_id);
@@ -207,7 +217,7 @@ static Outcome *outcome_of(const Forward *forward)
     outcome->is_logged = forward->is_logged;
     outcome->method = g_strdup(forward->method);
     outcome->target_name = g_strdup(forward->target_name);
-    outcome->request = forward->is_logged ? g_bytes_ref(forward->body) : NULL;
+    outcome->request = forward->is_logged ? copy_of(forward->body) : NULL;
     outcome->duration_ms = forward->duration_ms;
     return outcome;
 }
@@ -234,7 +244,7 @@ static void end_answered(Forward *forward, const HttpCallResult *result)
 
     forward->duration_ms = duration_of(result->head_us);
     outcome = outcome_of(forward);
-    outcome->answer = answer.is_raw ? g_bytes_ref(answer.body) : answer_bytes_dup(result);
+    outcome->answer = answer_bytes_dup(result);
     outcome->is_answer_read = TRUE;
     outcome->is_error = result->status >= 400;
     if (!outcome->is_error)

@@ -206,9 +206,12 @@ static void test_events_pass_as_they_come(Fixture *fixture, gconstpointer data)
 
 static void test_broken_stream_is_broken_for_the_client(Fixture *fixture, gconstpointer data)
 {
+    /* The last step only lets time pass, so that the client has read what came before the break. */
     static const AgentStep steps[] = {{.bytes =
                                            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                                            "Content-Length: 100000\r\n\r\n" EVENT("half")},
+                                      {.bytes = ": end\n", .pause_ms = 300},
+                                      {.bytes = ": end\n", .pause_ms = 300},
                                       {0}};
     Agent agent;
     int fd;
@@ -219,6 +222,7 @@ static void test_broken_stream_is_broken_for_the_client(Fixture *fixture, gconst
     (void)data;
     start_agent(fixture, &agent, steps, AGENT_CLOSES);
     fd = client_open(fixture);
+    g_assert_true(client_read_until(fd, answer, "half"));
     g_assert_false(client_read_until(fd, answer, NULL));
     close(fd);
     body = unchunk(answer, &is_whole);

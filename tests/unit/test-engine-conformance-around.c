@@ -72,7 +72,7 @@ static void test_volume_of_somebody_else(Case *test, gconstpointer data)
 }
 
 /* The engine has no call that removes a network, because servers never do. */
-static void remove_network(const char *name)
+void remove_network(const char *name)
 {
     g_autofree char *path = NULL;
     g_auto(DockerAnswer) answer = {0};

@@ -349,7 +349,9 @@ static gboolean answers(const char *address)
 
 static void test_port_is_reachable(Case *test, gconstpointer data)
 {
+    g_autofree char *network = new_name(test);
     g_autofree char *name = new_name(test);
+    EngineLabels labels = {.installation = test->installation, .kind = (char *)ENGINE_KIND_NETWORK};
     /* An engine without networks of its own tells the program its port. */
     ContainerSpec spec = spec_of(
         test, name, SHELL("exec nc -ll -p ${WORKSPACE_AGENT_PORT:-8000} -e cat /etc/passwd"));
@@ -358,7 +360,8 @@ static void test_port_is_reachable(Case *test, gconstpointer data)
     gint64 deadline_us = clock_monotonic_us() + PATIENCE_US;
 
     (void)data;
-    spec.network = NULL;
+    g_assert_true(engine_network_ensure(engine, network, &labels, NULL));
+    spec.network = network;
     spec.port = 8000;
     id = create(&spec);
     start(id);
@@ -368,6 +371,8 @@ static void test_port_is_reachable(Case *test, gconstpointer data)
         g_assert_cmpint(clock_monotonic_us(), <, deadline_us);
         g_usleep(20000);
     }
+    g_assert_true(engine_remove(engine, id, NULL));
+    remove_network(network);
 }
 
 static void test_stats(Case *test, gconstpointer data)

@@ -41,6 +41,7 @@ typedef struct {
 /* Each ends with an empty row. */
 extern const CaseRow life_cases[], inside_cases[], around_cases[];
 
+void remove_network(const char *name);
 char *new_name(Case *test);
 EngineLabels labels_of(Case *test, const char *kind, gint64 generation);
 /* A helper of generation 7; the caller fills in more. */

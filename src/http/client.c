@@ -3,6 +3,7 @@
  * server that calls nobody pays nothing. */
 #include "base/clock.h"
 #include "http/call.h"
+#include "http/curl_library.h"
 
 #include <signal.h>
 
@@ -308,18 +309,11 @@ void http_client_free(HttpClient *client)
     client_unref(client);
 }
 
-static void initialise_library(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static void ensure_thread_locked(HttpClient *client) REQUIRES(client->lock)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
     if (client->thread)
         return;
-    pthread_once(&once, initialise_library);
+    curl_library_ensure();
     client->multi = curl_multi_init();
     g_assert(client->multi);
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);

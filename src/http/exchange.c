@@ -230,6 +230,19 @@ static gboolean let_go(HttpRequest *request, enum MHD_RequestTerminationCode cod
     return was_answered;
 }
 
+void exchange_conclude(HttpRequest *request, enum MHD_RequestTerminationCode code)
+{
+    if (request->step == STEP_CONCLUDED)
+        return;
+    request->step = STEP_CONCLUDED;
+    if (let_go(request, code))
+        upgrade_abandon(request);
+    if (request->is_listed)
+        server_unlist(request->server, request);
+    if (request->is_dispatched)
+        server_request_ended(request->server);
+}
+
 void exchange_end(void *data, struct MHD_Connection *connection, void **context,
                   enum MHD_RequestTerminationCode code)
 {
@@ -239,12 +252,7 @@ void exchange_end(void *data, struct MHD_Connection *connection, void **context,
     (void)connection;
     if (!request)
         return;
-    if (let_go(request, code))
-        upgrade_abandon(request);
-    if (request->is_listed)
-        server_unlist(request->server, request);
-    if (request->is_dispatched)
-        server_request_ended(request->server);
+    exchange_conclude(request, code);
     request_release(request);
 }
 

@@ -36,6 +36,7 @@ typedef enum {
     STEP_HEAD,   /* the head is complete when the handler is called */
     STEP_BODY,   /* pieces of the body come in */
     STEP_SERVED, /* handed to its handler; the next call comes when there is an answer */
+    STEP_CONCLUDED,
 } ExchangeStep;
 
 struct _HttpRequest {
@@ -68,6 +69,7 @@ struct _HttpRequest {
     /* The answer; its owner's. */
     guint status;
     ReplyHeader *reply_headers;
+    GBytes *reply_bytes;         /* a reference, while they are sent */
     HttpUpgradeFunction upgrade; /* taken (NULL) once it was called */
     void *upgrade_data;
     atomic_int
@@ -138,6 +140,8 @@ enum MHD_Result exchange_advance(void *data, struct MHD_Connection *connection, 
                                  size_t *upload_length, void **context);
 void exchange_end(void *data, struct MHD_Connection *connection, void **context,
                   enum MHD_RequestTerminationCode code);
+/* The connection has let go of the request, or is about to. Repeatable. I/O thread. */
+void exchange_conclude(HttpRequest *request, enum MHD_RequestTerminationCode code);
 /* Ends an open request for good: its connection closes, its answer will be dropped. */
 void exchange_cut(HttpRequest *request);
 

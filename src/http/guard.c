@@ -1,11 +1,9 @@
 #include "http/guard.h"
 
-#include "base/clock.h"
-#include "base/sync.h"
+#include "http/curl_library.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -130,109 +128,57 @@ gboolean guard_address_allowed(const struct sockaddr *address, GuardPolicy polic
 
 /* ---- Names ---- */
 
-/* A lookup in the C library's own thread. One that outlives its budget cannot be called back and
- * keeps its memory until it ends; the next lookup sweeps up. */
-typedef struct _Lookup Lookup;
-struct _Lookup {
-    struct gaicb request;
-    struct addrinfo hints;
-    Lookup *next;
-    char name[];
-};
+typedef struct {
+    GuardPolicy policy;
+    guint seen, refused;
+} NameVerdict;
 
-static pthread_mutex_t abandoned_lock = PTHREAD_MUTEX_INITIALIZER;
-static Lookup *abandoned; /* guarded by abandoned_lock */
-
-static void lookup_free(Lookup *lookup)
+/* libcurl would now connect to one of the name's addresses: it is judged, and the next one asked
+ * for. */
+static curl_socket_t judge_next(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    if (lookup->request.ar_result)
-        freeaddrinfo(lookup->request.ar_result);
-    g_free(lookup);
+    NameVerdict *verdict = data;
+
+    (void)purpose;
+    verdict->seen++;
+    verdict->refused += !guard_address_allowed(&address->addr, verdict->policy);
+    return CURL_SOCKET_BAD;
 }
 
-static void sweep_abandoned(void)
+/* The lookup is libcurl's, because it has a limit of time (the C library's has none), and because
+ * the call will be made with it. */
+static CURLcode visit_addresses(const char *url, NameVerdict *verdict)
 {
-    pthread_mutex_lock(&abandoned_lock);
-    for (Lookup **place = &abandoned; *place;) {
-        Lookup *lookup = *place;
-        if (gai_error(&lookup->request) == EAI_INPROGRESS) {
-            place = &lookup->next;
-            continue;
-        }
-        *place = lookup->next;
-        lookup_free(lookup);
-    }
-    pthread_mutex_unlock(&abandoned_lock);
+    CURL *easy = curl_easy_init();
+    CURLcode code;
+
+    g_assert(easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)RESOLVE_BUDGET_MS);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, judge_next);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, verdict);
+    code = curl_easy_perform(easy);
+    curl_easy_cleanup(easy);
+    return code;
 }
 
-static void abandon(Lookup *lookup)
+static gboolean name_check(const char *url, GuardPolicy policy, GError **error)
 {
-    if (gai_cancel(&lookup->request) == EAI_CANCELED) {
-        lookup_free(lookup);
-        return;
-    }
-    pthread_mutex_lock(&abandoned_lock);
-    lookup->next = abandoned;
-    abandoned = lookup;
-    pthread_mutex_unlock(&abandoned_lock);
-}
+    NameVerdict verdict = {.policy = policy};
+    CURLcode code;
 
-static Lookup *lookup_new(const char *name)
-{
-    gsize size = strlen(name) + 1;
-    Lookup *lookup = g_malloc0(sizeof *lookup + size);
-
-    memcpy(lookup->name, name, size);
-    lookup->hints.ai_socktype = SOCK_STREAM;
-    lookup->request.ar_name = lookup->name;
-    lookup->request.ar_request = &lookup->hints;
-    return lookup;
-}
-
-static gboolean lookup_wait(Lookup *lookup)
-{
-    struct gaicb *requests[] = {&lookup->request};
-    const struct gaicb *waited[] = {&lookup->request};
-    gint64 deadline_us = clock_monotonic_us() + RESOLVE_BUDGET_MS * 1000, left_us;
-
-    if (getaddrinfo_a(GAI_NOWAIT, requests, 1, NULL) != 0)
-        return TRUE; /* not even begun: no result */
-    while (gai_error(&lookup->request) == EAI_INPROGRESS) {
-        left_us = deadline_us - clock_monotonic_us();
-        if (left_us <= 0)
-            return FALSE;
-        gai_suspend(waited, 1,
-                    &(struct timespec){left_us / CLOCK_SECOND_US,
-                                       (long)(left_us % CLOCK_SECOND_US) * 1000});
-    }
-    return TRUE;
-}
-
-static gboolean judge_all(const struct addrinfo *found, GuardPolicy policy, GError **error)
-{
-    if (!found)
-        return error_set(error, ERROR_INVALID, "the host of the url cannot be resolved");
-    for (; found; found = found->ai_next)
-        if (!guard_address_allowed(found->ai_addr, policy))
-            return error_set(error, ERROR_INVALID,
-                             "the host of the url has an address that is not allowed");
-    return TRUE;
-}
-
-static gboolean name_check(const char *name, GuardPolicy policy, GError **error)
-{
-    Lookup *lookup;
-    gboolean is_allowed;
-
-    sweep_abandoned();
-    lookup = lookup_new(name);
-    if (!lookup_wait(lookup)) {
-        abandon(lookup);
+    curl_library_ensure();
+    code = visit_addresses(url, &verdict);
+    if (verdict.refused > 0)
+        return error_set(error, ERROR_INVALID,
+                         "the host of the url has an address that is not allowed");
+    if (code == CURLE_OPERATION_TIMEDOUT)
         return error_set(error, ERROR_INVALID, "the host of the url cannot be resolved in time");
-    }
-    is_allowed = judge_all(lookup->request.ar_result, policy, error);
-    lookup_free(lookup);
-    return is_allowed;
+    return verdict.seen > 0 ||
+           error_set(error, ERROR_INVALID, "the host of the url cannot be resolved");
 }
 
 /* ---- URLs ---- */
@@ -256,7 +202,7 @@ static gboolean judge_literal(const char *host, GuardPolicy policy, gboolean *is
     return TRUE;
 }
 
-static gboolean host_check(const char *host, GuardPolicy policy, GError **error)
+static gboolean host_check(const char *url, const char *host, GuardPolicy policy, GError **error)
 {
     gboolean is_allowed = FALSE;
 
@@ -265,7 +211,7 @@ static gboolean host_check(const char *host, GuardPolicy policy, GError **error)
     if (strcmp(host, "localhost") == 0)
         return TRUE; /* judged when it is called */
     if (!judge_literal(host, policy, &is_allowed))
-        return name_check(host, policy, error);
+        return name_check(url, policy, error);
     return is_allowed ||
            error_set(error, ERROR_INVALID, "the url points to an address that is not allowed");
 }
@@ -290,7 +236,7 @@ static gboolean parsed_check(CURLU *parsed, const char *url, GuardPolicy policy,
     scheme = url_part(parsed, CURLUPART_SCHEME);
     host = url_part(parsed, CURLUPART_HOST);
     if (g_strcmp0(scheme, "http") == 0 || g_strcmp0(scheme, "https") == 0)
-        is_allowed = host_check(host, policy, error);
+        is_allowed = host_check(url, host, policy, error);
     else
         is_allowed = error_set(error, ERROR_INVALID, "the url must begin with http:// or https://");
     curl_free(scheme);

@@ -95,11 +95,6 @@ void reply_send(HttpRequest *request, guint status, struct MHD_Response *respons
     upgrade_abandon(request);
 }
 
-static void free_bytes(void *data)
-{
-    g_bytes_unref(data);
-}
-
 static struct MHD_Response *json_response(GString *json)
 {
     gsize length = json->len;
@@ -121,10 +116,14 @@ void http_reply_bytes(HttpRequest *request, guint status, const char *type, GByt
 {
     gsize length = 0;
     const void *start = g_bytes_get_data(bytes, &length);
-    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
-        length, (void *)(gsize)start, free_bytes, g_bytes_ref(bytes));
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(length, (void *)(gsize)start, MHD_RESPMEM_PERSISTENT);
 
     g_assert(response);
+    /* Kept by the request, which the connection holds until all is sent: so the last to let go is
+     * ordered by our own count. */
+    if (!request->reply_bytes)
+        request->reply_bytes = g_bytes_ref(bytes);
     if (type)
         http_reply_header(request, "Content-Type", type);
     reply_send(request, status, response);

@@ -84,6 +84,7 @@ void request_release(HttpRequest *request)
         request->free_attached(request->attached);
     if (request->stream)
         stream_unref(request->stream);
+    g_clear_pointer(&request->reply_bytes, g_bytes_unref);
     g_free(request->body);
     arena_clear(&request->arena);
     mutex_clear(&request->lock);

@@ -108,7 +108,8 @@ static void add_name(Router *router, guint row, const char *path, guint at, cons
 
     if (at >= ROUTER_PARAMETERS_MAX || !*text)
         g_error("route %s: at most %d parameters, each with a name", path, ROUTER_PARAMETERS_MAX);
-    router->names[row].parameters[at] = g_intern_string(text); /* tables are few and live for ever */
+    router->names[row].parameters[at] =
+        g_intern_string(text); /* tables are few and live for ever */
 }
 
 static void add_leaf(RouterNode *node, const RouterRow *row, guint index)

@@ -89,6 +89,9 @@ static void take_connection(void *data, struct MHD_Connection *connection, void 
         hand_over(request, copy, extra, extra_length);
     else
         upgrade_abandon(request);
+    /* Now, for libmicrohttpd reports the end of an upgraded connection with a lock held that is
+     * taken inside ours elsewhere. */
+    exchange_conclude(request, MHD_REQUEST_TERMINATED_COMPLETED_OK);
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
 }
 

@@ -3,7 +3,8 @@
 struct _WorkerPool {
     Queue *queue;
     guint size, capacity;
-    Thread **threads; /* NULL before start and after stop; owner: the thread that starts and stops */
+    Thread *
+        *threads; /* NULL before start and after stop; owner: the thread that starts and stops */
     atomic_uint busy;
 };
 

@@ -75,16 +75,28 @@ static void forget(void *data)
     http_request_unref(data);
 }
 
-static Thread *helper;
+static Thread *_Atomic helper;
+
+/* Of a path that starts one; it may have answered before it is written down. */
+static void join_helper(const char *path)
+{
+    Thread *thread = NULL;
+
+    if (!strstr(path, "defer") && !strstr(path, "forget"))
+        return;
+    while (!(thread = atomic_exchange(&helper, NULL)))
+        sched_yield();
+    thread_join(thread);
+}
 
 static void defer(HttpRequest *request)
 {
-    helper = thread_start("later", answer_later, http_request_defer(request));
+    atomic_store(&helper, thread_start("later", answer_later, http_request_defer(request)));
 }
 
 static void defer_and_forget(HttpRequest *request)
 {
-    helper = thread_start("forgets", forget, http_request_defer(request));
+    atomic_store(&helper, thread_start("forgets", forget, http_request_defer(request)));
 }
 
 static void never_answer(HttpRequest *request)
@@ -184,7 +196,7 @@ static void test_plain_answers(void)
         assert_holds(answer, "\r\nContent-Length: 15\r\n");
         assert_holds(answer, "\r\nX-Finished: yes\r\n");
         assert_holds(answer, "\r\n\r\n{\"status\":\"ok\"}");
-        thread_join(g_steal_pointer(&helper));
+        join_helper(paths[i]);
     }
 }
 
@@ -245,7 +257,7 @@ static void test_nobody_is_left_without_an_answer(void)
         g_autofree char *answer = converse(house->port, request);
         assert_starts(answer, "HTTP/1.1 500 ");
         assert_holds(answer, "{\"error\":\"internal error\"}");
-        thread_join(g_steal_pointer(&helper));
+        join_helper(paths[i]);
     }
 }
 

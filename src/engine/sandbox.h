@@ -20,12 +20,13 @@
  * namespace with one id (0, or the spec's user), so an exec's user is that one, whatever it names,
  * and owners in archives are left out. Everywhere: no new privileges, own mount, process, IPC and
  * host-name namespaces. The network, abstract Unix sockets included, is the host's: agents reach
- * whatever listens on loopback. So an agent's port is allocated (sandbox_port.c) and told to it by
- * WORKSPACE_AGENT_PORT, unless the spec's environment has that, or wants the host's network: then
- * the spec's port counts. `host_pid` is not given: everything inside must die with process 1.
- * `privileged` means all capabilities and no device nodes more.
- * An image's configuration is unknown (import of a root file system), so a spec needs a command.
- * Source: spec 02, section 8 and 17.3; ARCHITECTURE section 6 (D7, D17, D19), section 10. */
+ * whatever listens on loopback. So an agent's port is allocated (sandbox_port.c), unless the
+ * spec wants the host's network or its environment has WORKSPACE_AGENT_PORT: then that one counts.
+ * What the environment lacks of WORKSPACE_AGENT_PORT, _LISTEN and _URL is added. `host_pid` is not
+ * given: everything inside must die with process 1. `privileged` means all capabilities and no
+ * device nodes more. An image's configuration is unknown (import of a root file system), so a spec
+ * needs a command. Source: spec 02, section 8 and 17.3; ARCHITECTURE section 6 (D7, D17, D19),
+ * section 10. */
 #pragma once
 
 #include "engine/engine.h"

@@ -156,26 +156,31 @@ static void add_bubblewrap(GString *records, const SandboxCommand *command)
 
 /* ---- The program ---- */
 
-void sandbox_records_add_environment(GString *records, const SandboxRecord *record, guint16 port,
-                                     gboolean port_is_ours)
+/* Adds KEY=value unless the spec has the key. */
+static void add_default(GString *records, const SandboxRecord *record, const char *key,
+                        const char *value)
 {
-    char *const *given = record->environment;
-    const char *hostname = sandbox_hostname(record);
+    g_autofree char *entry = g_strconcat(key, "=", value, NULL);
 
-    if (hostname && !sandbox_environment_find(given, "HOSTNAME")) {
-        g_autofree char *entry = g_strconcat("HOSTNAME=", hostname, NULL);
+    if (!sandbox_environment_find(record->environment, key))
         sandbox_records_add(records, RUN_ENVIRONMENT, entry);
-    }
-    for (; *given; given++)
+}
+
+void sandbox_records_add_environment(GString *records, const SandboxRecord *record, guint16 port)
+{
+    const char *hostname = sandbox_hostname(record);
+    g_autofree char *number = g_strdup_printf("%u", port);
+    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u", port);
+
+    if (hostname)
+        add_default(records, record, "HOSTNAME", hostname);
+    for (char *const *given = record->environment; *given; given++)
         sandbox_records_add(records, RUN_ENVIRONMENT, *given);
-    if (!port_is_ours)
+    if (port == 0)
         return;
-    add_number(records, RUN_ENVIRONMENT, "WORKSPACE_AGENT_PORT=%" G_GINT64_FORMAT, port);
-    if (!sandbox_environment_find(record->environment, "WORKSPACE_AGENT_LISTEN"))
-        sandbox_records_add(records, RUN_ENVIRONMENT, "WORKSPACE_AGENT_LISTEN=127.0.0.1");
-    if (!sandbox_environment_find(record->environment, "WORKSPACE_AGENT_URL"))
-        add_number(records, RUN_ENVIRONMENT,
-                   "WORKSPACE_AGENT_URL=http://127.0.0.1:%" G_GINT64_FORMAT, port);
+    add_default(records, record, "WORKSPACE_AGENT_PORT", number);
+    add_default(records, record, "WORKSPACE_AGENT_LISTEN", "127.0.0.1");
+    add_default(records, record, "WORKSPACE_AGENT_URL", url);
 }
 
 static void add_limit(GString *records, int resource, gint64 value)
@@ -206,7 +211,7 @@ static void add_program(GString *records, const SandboxCommand *command)
     if (command->sandbox->is_root)
         sandbox_records_add(records, RUN_USER, record->user ? record->user : "");
     sandbox_records_add(records, RUN_DIRECTORY, "/");
-    sandbox_records_add_environment(records, record, command->port, command->port_is_ours);
+    sandbox_records_add_environment(records, record, command->port);
     add_limits(records, command);
     for (char **argument = record->command; *argument; argument++)
         sandbox_records_add(records, RUN_ARGUMENT, *argument);

@@ -14,10 +14,9 @@ typedef struct {
     const SandboxContainer *container;
     const GPtrArray *targets; /* of the mounts, without links */
     guint16 port;             /* 0: none */
-    gboolean port_is_ours;
-    const GPtrArray *joins; /* cgroup.procs files */
-    const char *oom_file;   /* NULL: none */
-    guint uid, gid;         /* inside; an ordinary user's sandbox only */
+    const GPtrArray *joins;   /* cgroup.procs files */
+    const char *oom_file;     /* NULL: none */
+    guint uid, gid;           /* inside; an ordinary user's sandbox only */
 } SandboxCommand;
 
 /* The records of a start. Caller owns it. */
@@ -25,7 +24,6 @@ GString *sandbox_command_start(const SandboxCommand *command);
 /* Adds one record. */
 void sandbox_records_add(GString *records, RunTag tag, const char *text);
 /* The container's environment, with what the engine adds. */
-void sandbox_records_add_environment(GString *records, const SandboxRecord *record, guint16 port,
-                                     gboolean port_is_ours);
+void sandbox_records_add_environment(GString *records, const SandboxRecord *record, guint16 port);
 /* The host name inside, NULL for the host's own. Borrowed. */
 const char *sandbox_hostname(const SandboxRecord *record);

@@ -58,10 +58,9 @@ char *sandbox_folder_new(SandboxEngine *sandbox, SandboxLock *lock, GError **err
 /* Removes what crashes left in new/ and trash/. Best effort. */
 void sandbox_sweep(SandboxEngine *sandbox);
 
-/* The port for a start; 0: the spec wants none. Under the names' lock. `is_ours`: we chose it, and
- * must tell the agent. ERROR_INVALID: taken. */
+/* The port for a start; 0: the spec wants none. Under the names' lock. ERROR_INVALID: taken. */
 gboolean sandbox_port_choose(SandboxEngine *sandbox, SandboxContainer *container, guint16 *port,
-                             gboolean *is_ours, GError **error);
+                             GError **error);
 /* Of the last start; 0: none. */
 guint16 sandbox_port_load(const char *folder);
 

@@ -76,11 +76,7 @@ static GString *records_new(SandboxEngine *sandbox, const SandboxContainer *cont
     g_autofree char *target =
         g_strdup_printf("%d %" G_GUINT64_FORMAT, (int)state->init, state->init_start);
     g_autofree char *mask = g_strdup_printf("%llx", SANDBOX_CAPABILITIES_KEPT);
-    guint16 port = sandbox_port_load(container->folder);
-    gboolean port_is_ours =
-        record->port && port &&
-        !sandbox_environment_find(record->environment, "WORKSPACE_AGENT_PORT") &&
-        !record->host_network;
+    guint16 port = record->port ? sandbox_port_load(container->folder) : 0;
     GString *records = g_string_new(NULL);
 
     sandbox_records_add(records, RUN_TARGET, target);
@@ -92,7 +88,7 @@ static GString *records_new(SandboxEngine *sandbox, const SandboxContainer *cont
     if (sandbox->is_root) /* elsewhere there is one user */
         sandbox_records_add(records, RUN_USER, user ? user : record->user ? record->user : "");
     sandbox_records_add(records, RUN_DIRECTORY, directory ? directory : "/");
-    sandbox_records_add_environment(records, record, port, port_is_ours);
+    sandbox_records_add_environment(records, record, port);
     for (; *argv; argv++)
         sandbox_records_add(records, RUN_ARGUMENT, *argv);
     return records;

@@ -84,13 +84,12 @@ static guint16 fixed_port(const SandboxRecord *record)
 }
 
 gboolean sandbox_port_choose(SandboxEngine *sandbox, SandboxContainer *container, guint16 *port,
-                             gboolean *is_ours, GError **error)
+                             GError **error)
 {
     g_autofree char *path = g_build_filename(container->folder, SANDBOX_PORT, NULL);
     g_autofree char *text = NULL;
     guint16 fixed = fixed_port(container->record);
 
-    *is_ours = FALSE;
     *port = 0;
     if (container->record->port == 0)
         return TRUE;
@@ -100,7 +99,6 @@ gboolean sandbox_port_choose(SandboxEngine *sandbox, SandboxContainer *container
     if (*port == 0)
         return error_set(error, ERROR_INVALID, "all ports from %d to %d are taken", PORT_FIRST,
                          PORT_FIRST + PORT_COUNT - 1);
-    *is_ours = fixed == 0;
     text = g_strdup_printf("%u", *port);
     return sandbox_tree_write(path, text, strlen(text), error);
 }

@@ -117,8 +117,7 @@ static gboolean choose_port(SandboxCommand *command, SandboxContainer *container
     g_auto(SandboxLock) lock = SANDBOX_LOCK_INIT;
 
     return sandbox_lock_names(command->sandbox, &lock, error) &&
-           sandbox_port_choose(command->sandbox, container, &command->port, &command->port_is_ours,
-                               error);
+           sandbox_port_choose(command->sandbox, container, &command->port, error);
 }
 
 static gboolean prepare(SandboxEngine *sandbox, SandboxContainer *container, GString **records,

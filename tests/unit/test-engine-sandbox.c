@@ -608,7 +608,7 @@ static int listen_somewhere(guint16 *port)
 static void test_port_the_spec_chose_is_kept(World *world, gconstpointer data)
 {
     ContainerSpec spec = spec_of(world, "one", ENGINE_KIND_HELPER, SHELL(WAITER));
-    g_autofree char *id = NULL;
+    g_autofree char *id = NULL, *expected = NULL;
     g_autoptr(GError) error = NULL;
     guint16 port = 0;
     int taken = listen_somewhere(&port);
@@ -622,7 +622,8 @@ static void test_port_the_spec_chose_is_kept(World *world, gconstpointer data)
     close(taken);
     start(world, id);
     g_assert_cmpint(port_of(world, id), ==, port);
-    ASSERT_OUTPUT(id, "echo \"<$WORKSPACE_AGENT_PORT>\"", "<>");
+    expected = g_strdup_printf("%u http://127.0.0.1:%u", port, port);
+    ASSERT_OUTPUT(id, "echo $WORKSPACE_AGENT_PORT $WORKSPACE_AGENT_URL", expected);
 }
 
 /* ---- Nothing stays ---- */

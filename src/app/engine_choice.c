@@ -10,7 +10,13 @@
 
 static Engine *open_docker(const Config *config, GError **error)
 {
-    Engine *engine = engine_docker_new(config->docker_host, error);
+    DockerSettings settings = {
+        .host = config->docker_host,
+        .api_version = config->docker_api_version,
+        .cert_path = config->docker_cert_path,
+        .tls_verify = config->docker_tls_verify,
+    };
+    Engine *engine = engine_docker_open(&settings, error);
 
     if (engine && config->ghcr_user && config->ghcr_token)
         engine_docker_registry_set(engine, PULL_REGISTRY, config->ghcr_user, config->ghcr_token);

@@ -56,6 +56,8 @@ static void set_up(Fixture *fixture, gconstpointer data)
     const HttpServerOptions server = {.listen = listen,
                                       .io_threads = 1,
                                       .workers = 2,
+                                      .idle_timeout_s =
+                                          2, /* a broken stream ends at the latest then */
                                       .route = route,
                                       .serve = serve,
                                       .finish = finish,

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +27,8 @@
 #define BACKOFF_MOST_MS  60000
 #define GOOD_RUN_MS      10000
 
-#define KILL_REPEAT_MS 2000 /* after the first KILL: bwrap itself */
+#define LOOK_MS        30000 /* how often a quiet container's folder is looked at */
+#define KILL_REPEAT_MS 2000  /* after the first KILL: bwrap itself */
 
 typedef enum { PIPE_LOG, PIPE_FAILURE, PIPE_STATUS, PIPE_COUNT } PipeIndex;
 
@@ -39,6 +41,7 @@ typedef struct {
     bool is_stopping;
     long long kill_at_ms; /* when is_stopping */
     bool is_killed;
+    long long look_at_ms; /* at our folder, next time */
 
     /* Of the run at hand. */
     int pipes[PIPE_COUNT]; /* our ends; -1 closed */
@@ -267,8 +270,20 @@ static int poll_time(const Supervisor *self)
     long long left = self->kill_at_ms - monotonic_ms();
 
     if (!self->is_stopping)
-        return -1;
+        return LOOK_MS;
     return left < 0 ? 0 : (int)left;
+}
+
+/* Somebody removed our folder by hand: nobody could ever stop us by way of it. */
+static void stop_if_forgotten(Supervisor *self)
+{
+    struct stat info;
+
+    if (self->is_stopping || monotonic_ms() < self->look_at_ms)
+        return;
+    self->look_at_ms = monotonic_ms() + LOOK_MS;
+    if (stat(".", &info) == 0 && info.st_nlink == 0)
+        stop_now(self, RUN_DEFAULT_GRACE);
 }
 
 static void run_step(Supervisor *self)
@@ -291,6 +306,7 @@ static void run_step(Supervisor *self)
     if (waits[PIPE_COUNT].revents)
         read_signals(self);
     reap(self);
+    stop_if_forgotten(self);
     kill_if_due(self);
 }
 
@@ -364,6 +380,7 @@ static void wait_between(Supervisor *self, int wait_ms)
 {
     long long until = monotonic_ms() + wait_ms;
 
+    stop_if_forgotten(self);
     while (!self->is_stopping && monotonic_ms() < until) {
         struct pollfd wait = {.fd = self->signals, .events = POLLIN};
 

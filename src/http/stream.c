@@ -9,6 +9,7 @@
 
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define BLOCK_BYTES 4096        /* what libmicrohttpd sets aside a response */
 #define KEPT_BYTES  (16 * 1024) /* a buffer larger than this is given back when it is empty */
@@ -123,8 +124,13 @@ void stream_begin(HttpStream *stream, struct MHD_Connection *connection)
 /* Nothing waits: ends, or sleeps until something does. */
 static ssize_t wait_locked(HttpStream *stream) REQUIRES(stream->lock)
 {
-    if (stream->is_gone || (stream->is_closed && stream->is_broken))
+    if (stream->is_gone || (stream->is_closed && stream->is_broken)) {
+        /* libmicrohttpd does not always close the connection then, and the client would wait for
+         * its idle limit. */
+        if (stream->fd >= 0)
+            shutdown(stream->fd, SHUT_RDWR);
         return MHD_CONTENT_READER_END_WITH_ERROR;
+    }
     if (stream->is_closed)
         return MHD_CONTENT_READER_END_OF_STREAM;
     MHD_suspend_connection(stream->connection);

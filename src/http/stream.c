@@ -18,6 +18,7 @@
 struct _HttpStream {
     RefCount references;
     gsize limit;
+    guint last_timeout_s; /* of a connection that breaks off: short, and not the usual one */
 
     Mutex lock; /* guards what follows */
     char *bytes;
@@ -222,6 +223,7 @@ HttpStream *http_reply_stream(HttpRequest *request, guint status, const char *ty
     mutex_init(&stream->lock);
     mutex_init(&stream->notify_lock);
     stream->limit = buffer_bytes;
+    stream->last_timeout_s = server_options(request->server)->idle_timeout_s == 1 ? 2 : 1;
     stream->fd = -1;
     stream->hangups = server_hangups(request->server);
     stream_ref(stream); /* the response's */

@@ -184,19 +184,37 @@ static void test_who_asks_late_is_told_too(void)
     http_stream_close(stream, FALSE);
 }
 
+static gboolean one_is_left(void *data)
+{
+    HttpServerStats stats;
+
+    http_server_stats(((TestServer *)data)->server, &stats);
+    return stats.connections == 1;
+}
+
+/* By the client, and by the server, which must not wait for an idle limit to give the connection
+ * back. */
 static void test_a_broken_end_is_seen(void)
 {
     g_autoptr(TestServer) house = test_server_new(routes, NULL);
-    g_autoptr(GString) text = g_string_new(NULL);
-    int fd = ask(house, "/stream");
-    HttpStream *stream = take_stream();
+    int idle = connect_to(house->port);
 
-    assert_push(stream, "part");
-    g_assert_true(read_until(fd, text, "part\r\n"));
-    http_stream_close(stream, TRUE);
-    g_assert_true(read_until(fd, text, NULL));
-    g_assert_null(strstr(text->str, "\r\n0\r\n"));
-    close(fd);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        int fd = connect_to(house->port);
+        HttpStream *stream;
+        send_text(fd, i == 0 ? "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+                             : "GET /stream HTTP/1.0\r\n\r\n");
+        stream = take_stream();
+        assert_push(stream, "part");
+        g_assert_true(read_until(fd, text, "part"));
+        http_stream_close(stream, TRUE);
+        g_assert_true(read_until(fd, text, NULL));
+        g_assert_null(strstr(text->str, "\r\n0\r\n"));
+        assert_soon(one_is_left, house);
+        close(fd);
+    }
+    close(idle);
 }
 
 static void test_heads_and_old_clients(void)

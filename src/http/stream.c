@@ -18,6 +18,7 @@
 struct _HttpStream {
     RefCount references;
     gsize limit;
+    gboolean is_chunked;
     guint last_timeout_s; /* of a connection that breaks off: short, and not the usual one */
 
     Mutex lock; /* guards what follows */
@@ -122,18 +123,29 @@ void stream_begin(HttpStream *stream, struct MHD_Connection *connection)
     mutex_unlock(&stream->lock);
 }
 
+/* libmicrohttpd (0.9.75) closes a connection whose reader has come to an end that closes it only
+ * when it happens to look at it again, on a quiet server after the idle limit. So the client is
+ * told here, and a limit of time of its own brings the connection onto the list that is looked at
+ * in every round. */
+static void end_connection_locked(HttpStream *stream, int how) REQUIRES(stream->lock)
+{
+    shutdown(stream->fd, how);
+    MHD_set_connection_option(stream->connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                              stream->last_timeout_s);
+}
+
 /* Nothing waits: ends, or sleeps until something does. */
 static ssize_t wait_locked(HttpStream *stream) REQUIRES(stream->lock)
 {
     if (stream->is_gone || (stream->is_closed && stream->is_broken)) {
-        /* libmicrohttpd does not always close the connection then, and the client would wait for
-         * its idle limit. */
-        if (stream->fd >= 0)
-            shutdown(stream->fd, SHUT_RDWR);
+        end_connection_locked(stream, SHUT_RDWR);
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
-    if (stream->is_closed)
+    if (stream->is_closed) {
+        if (!stream->is_chunked) /* the end of the connection is the end of the body */
+            end_connection_locked(stream, SHUT_WR);
         return MHD_CONTENT_READER_END_OF_STREAM;
+    }
     MHD_suspend_connection(stream->connection);
     stream->is_suspended = TRUE;
     if (!stream->is_watched) {
@@ -223,6 +235,7 @@ HttpStream *http_reply_stream(HttpRequest *request, guint status, const char *ty
     mutex_init(&stream->lock);
     mutex_init(&stream->notify_lock);
     stream->limit = buffer_bytes;
+    stream->is_chunked = request->is_http_1_1;
     stream->last_timeout_s = server_options(request->server)->idle_timeout_s == 1 ? 2 : 1;
     stream->fd = -1;
     stream->hangups = server_hangups(request->server);

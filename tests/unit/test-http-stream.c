@@ -221,6 +221,7 @@ static void test_heads_and_old_clients(void)
 {
     g_autoptr(TestServer) house = test_server_new(routes, NULL);
     g_autoptr(GString) text = g_string_new(NULL);
+    int idle = connect_to(house->port); /* an older connection must not stand in the way */
     int fd = connect_to(house->port);
     HttpStream *stream;
 
@@ -239,6 +240,7 @@ static void test_heads_and_old_clients(void)
     g_assert_true(read_until(fd, text, NULL)); /* until the end of the connection */
     g_assert_true(g_str_has_suffix(text->str, "\r\n\r\nplain"));
     close(fd);
+    close(idle);
 }
 
 static void test_a_stop_cuts_streams(void)

@@ -38,6 +38,11 @@ static enum MHD_Result queue_answer(HttpRequest *request, struct MHD_Connection 
     mutex_unlock(&request->lock);
     if (!response)
         return MHD_NO; /* cut off */
+    /* A stream puts the connection to sleep by itself, so the stop has to know of it. */
+    if (stream && !request->is_listed && !server_list(request->server, request)) {
+        MHD_destroy_response(response);
+        return MHD_NO;
+    }
     if (stream)
         stream_begin(stream, connection);
     result = MHD_queue_response(connection, request->status, response);

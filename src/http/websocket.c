@@ -12,7 +12,7 @@
 #define REASON_MAX_BYTES  123         /* RFC 6455, section 5.5 */
 #define PONGS_MAX         64          /* a peer that pings without reading the answers is cut */
 #define DRAIN_MAX_BYTES   (1024 * 1024)
-#define CLOSE_HEAD_BYTES  2
+#define BATCH_BYTES       (8 * 1024) /* small frames that are sent together */
 
 struct _WebSocket {
     int fd;
@@ -23,9 +23,11 @@ struct _WebSocket {
     gsize drained_bytes; /* thrown away after we stopped listening */
     gboolean peer_ended, has_failed;
     gboolean frame_was_broken; /* wslay closes these without a code; we owe a 1002 */
-    gsize broken_close_sent;   /* bytes of that close */
     gboolean has_said_goodbye; /* websocket_close was called */
-    guint pongs;               /* queued, as far as we can tell from outside */
+    uint8_t *batch;            /* while frames are sent; on the stack */
+    gsize batch_length;
+    GByteArray *unsent; /* the rest of a batch: wslay believes it sent */
+    guint pongs;        /* queued, as far as we can tell from outside */
     guint max_messages;
     gsize max_bytes;
     gint64 last_activity_us, stalled_since_us;
@@ -78,56 +80,79 @@ static ssize_t receive_bytes(wslay_event_context_ptr wslay, uint8_t *buffer, siz
     return stop_reading(socket, WSLAY_ERR_CALLBACK_FAILURE);
 }
 
-/* Bytes taken by the kernel; -1 with wslay's error set when it takes none. */
-static ssize_t send_to_kernel(WebSocket *socket, const uint8_t *bytes, size_t length, int flags)
+/* Bytes taken by the kernel; -1 when it takes none now, or when the connection is broken. */
+static ssize_t send_to_kernel(WebSocket *socket, const uint8_t *bytes, size_t length)
 {
     ssize_t sent;
 
     do
-        sent =
-            send(socket->fd, bytes, length, MSG_NOSIGNAL | (flags & WSLAY_MSG_MORE ? MSG_MORE : 0));
+        sent = send(socket->fd, bytes, length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    if (sent >= 0) {
+    if (sent >= 0)
         socket->stalled_since_us = 0;
-        return sent;
-    }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) {
-        wslay_event_set_error(socket->wslay, WSLAY_ERR_WOULDBLOCK);
-        return -1;
-    }
-    socket->has_failed = TRUE;
-    wslay_event_set_error(socket->wslay, WSLAY_ERR_CALLBACK_FAILURE);
+    else if (errno != EAGAIN && errno != EWOULDBLOCK)
+        socket->has_failed = TRUE;
+    return sent;
+}
+
+static ssize_t refuse_to_send(WebSocket *socket)
+{
+    wslay_event_set_error(socket->wslay,
+                          socket->has_failed ? WSLAY_ERR_CALLBACK_FAILURE : WSLAY_ERR_WOULDBLOCK);
     return -1;
 }
 
-/* wslay answers a malformed frame with a close without a code; the RFC (section 7.4.1) and our
- * contract want 1002, so that close is replaced on its way. To wslay its two bytes are sent when
- * ours are. */
-static ssize_t send_broken_close(WebSocket *socket, int flags)
+/* TRUE when the batch is empty again; else its rest waits in `unsent`, and nothing may be sent
+ * before it. */
+static gboolean flush_batch(WebSocket *socket)
 {
-    static const uint8_t close_1002[] = {0x88, 0x02, 0x03, 0xea};
+    gsize length = socket->batch_length;
+    ssize_t sent = length > 0 ? send_to_kernel(socket, socket->batch, length) : 0;
+    gsize taken = sent > 0 ? (gsize)sent : 0;
 
-    while (socket->broken_close_sent < sizeof close_1002) {
-        ssize_t sent = send_to_kernel(socket, close_1002 + socket->broken_close_sent,
-                                      sizeof close_1002 - socket->broken_close_sent, flags);
-        if (sent < 0)
-            return -1;
-        socket->broken_close_sent += (gsize)sent;
-    }
-    return CLOSE_HEAD_BYTES;
+    socket->batch_length = 0;
+    if (taken == length)
+        return TRUE;
+    socket->unsent = g_byte_array_new();
+    g_byte_array_append(socket->unsent, socket->batch + taken, (guint)(length - taken));
+    return FALSE;
 }
 
+static gboolean send_unsent(WebSocket *socket)
+{
+    ssize_t sent = send_to_kernel(socket, socket->unsent->data, socket->unsent->len);
+
+    if (sent > 0)
+        g_byte_array_remove_range(socket->unsent, 0, (guint)sent);
+    if (socket->unsent->len > 0)
+        return FALSE;
+    g_clear_pointer(&socket->unsent, g_byte_array_unref);
+    return TRUE;
+}
+
+/* wslay hands over heads and bodies of frames one by one; small ones go to the kernel together. */
 static ssize_t send_bytes(wslay_event_context_ptr wslay, const uint8_t *bytes, size_t length,
                           int flags, void *data)
 {
-    static const uint8_t bare_close[] = {0x88, 0x00};
+    /* wslay answers a malformed frame with a close without a code; the RFC (section 7.4.1) and our
+     * contract want 1002. */
+    static const uint8_t bare_close[] = {0x88, 0x00}, close_1002[] = {0x88, 0x02, 0x03, 0xea};
     WebSocket *socket = data;
+    gboolean is_replaced = socket->frame_was_broken && length == sizeof bare_close &&
+                           memcmp(bytes, bare_close, length) == 0;
+    gsize batched = is_replaced ? sizeof close_1002 : length;
 
     (void)wslay;
-    if (socket->frame_was_broken && length == sizeof bare_close &&
-        memcmp(bytes, bare_close, length) == 0)
-        return send_broken_close(socket, flags);
-    return send_to_kernel(socket, bytes, length, flags);
+    (void)flags;
+    if (socket->unsent || (batched > BATCH_BYTES - socket->batch_length && !flush_batch(socket)))
+        return refuse_to_send(socket);
+    if (batched > BATCH_BYTES) {
+        ssize_t sent = send_to_kernel(socket, bytes, length);
+        return sent >= 0 ? sent : refuse_to_send(socket);
+    }
+    memcpy(socket->batch + socket->batch_length, is_replaced ? close_1002 : bytes, batched);
+    socket->batch_length += batched;
+    return (ssize_t)length;
 }
 
 /* A close with half a code, which wslay takes for one without. */
@@ -185,6 +210,8 @@ void websocket_free(WebSocket *socket)
     if (!socket)
         return;
     wslay_event_context_free(socket->wslay);
+    if (socket->unsent)
+        g_byte_array_unref(socket->unsent);
     g_free(socket->extra);
     g_free(socket);
 }
@@ -261,18 +288,30 @@ static gboolean is_over(WebSocket *socket)
 {
     if (socket->peer_ended || socket->has_failed)
         return TRUE;
-    return wslay_event_get_close_sent(socket->wslay) &&
+    return !socket->unsent && wslay_event_get_close_sent(socket->wslay) &&
            wslay_event_get_close_received(socket->wslay);
+}
+
+/* Sends what wslay has, in batches. */
+static void send_frames(WebSocket *socket)
+{
+    uint8_t batch[BATCH_BYTES];
+    guint before = websocket_queued_messages(socket), sent;
+
+    socket->batch = batch;
+    socket->batch_length = 0;
+    if (wslay_event_send(socket->wslay) != 0)
+        socket->has_failed = TRUE;
+    flush_batch(socket);
+    socket->batch = NULL;
+    sent = before - websocket_queued_messages(socket);
+    socket->pongs -= MIN(socket->pongs, sent); /* control frames go first */
 }
 
 gboolean websocket_on_writable(WebSocket *socket)
 {
-    guint before = websocket_queued_messages(socket), sent;
-
-    if (wslay_event_send(socket->wslay) != 0)
-        socket->has_failed = TRUE;
-    sent = before - websocket_queued_messages(socket);
-    socket->pongs -= MIN(socket->pongs, sent); /* control frames go first */
+    if (!socket->unsent || send_unsent(socket))
+        send_frames(socket);
     if (!websocket_wants_write(socket))
         socket->stalled_since_us = 0;
     else if (socket->stalled_since_us == 0) /* the kernel took a part */
@@ -315,7 +354,7 @@ gboolean websocket_on_readable(WebSocket *socket)
 
 gboolean websocket_wants_write(WebSocket *socket)
 {
-    return wslay_event_want_write(socket->wslay) != 0;
+    return socket->unsent || wslay_event_want_write(socket->wslay) != 0;
 }
 
 /* ---- State ---- */

@@ -245,21 +245,24 @@ static void test_heads_and_old_clients(void)
 
 static void test_a_stop_cuts_streams(void)
 {
-    TestServer *house = test_server_new(routes, NULL);
-    g_autoptr(GString) text = g_string_new(NULL);
-    int fd = ask(house, "/stream");
-    HttpStream *stream = take_stream();
+    static const char *const paths[] = {"/stream", "/stream-fast"};
 
-    assert_push(stream, "part");
-    g_assert_true(read_until(fd, text, "part\r\n"));
-    http_server_stop(house->server, 10);
-    wait_notified();
-    g_assert_true(http_stream_client_gone(stream));
-    g_assert_true(read_until(fd, text, NULL));
-    test_server_free(house);
-    g_assert_false(http_stream_push(stream, "x", 1));
-    http_stream_close(stream, FALSE);
-    close(fd);
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++) {
+        TestServer *house = test_server_new(routes, NULL);
+        g_autoptr(GString) text = g_string_new(NULL);
+        int fd = ask(house, paths[i]);
+        HttpStream *stream = take_stream();
+        assert_push(stream, "part");
+        g_assert_true(read_until(fd, text, "part\r\n"));
+        http_server_stop(house->server, 10);
+        wait_notified();
+        g_assert_true(http_stream_client_gone(stream));
+        g_assert_true(read_until(fd, text, NULL));
+        test_server_free(house);
+        g_assert_false(http_stream_push(stream, "x", 1));
+        http_stream_close(stream, FALSE);
+        close(fd);
+    }
 }
 
 /* ---- Many at once ---- */

@@ -350,6 +350,40 @@ static void test_a_stalled_peer_is_seen(void)
     g_assert_cmpint(websocket_stalled_since_us(pair->socket), ==, 0);
 }
 
+/* What a client would read, byte for byte, from messages of many sizes, over a socket that is often
+ * full. */
+static void test_no_byte_is_lost_on_a_narrow_socket(void)
+{
+    g_autoptr(Pair) pair = pair_new(NULL, 0);
+    g_autoptr(GByteArray) expected = g_byte_array_new(), got = g_byte_array_new();
+    g_autofree char *text = g_malloc(20000);
+    int narrow = 4096;
+
+    setsockopt(pair->server_fd, SOL_SOCKET, SO_SNDBUF, &narrow, sizeof narrow);
+    websocket_limit_queue(pair->socket, G_MAXUINT, G_MAXSIZE);
+    for (guint i = 0; i < 300; i++) {
+        gsize length = i * 7919 % (i % 10 == 0 ? 20000 : 200);
+        guint8 head[] = {0x82, 126, (guint8)(length >> 8), (guint8)length};
+        head[1] = length < 126 ? (guint8)length : 126;
+        memset(text, 'a' + (int)(i % 26), length);
+        g_assert_true(websocket_push_binary(pair->socket, text, length));
+        g_byte_array_append(expected, head, length < 126 ? 2 : 4);
+        g_byte_array_append(expected, (guint8 *)text, (guint)length);
+    }
+    while (got->len < expected->len) {
+        guint8 piece[1000];
+        ssize_t length;
+        g_assert_true(turn(pair));
+        length = recv(pair->fd, piece, 1 + got->len % sizeof piece, 0);
+        g_assert_true(length > 0 || errno == EAGAIN);
+        g_byte_array_append(got, piece, (guint)MAX(length, 0));
+    }
+    g_assert_cmpmem(got->data, got->len, expected->data, expected->len);
+    g_assert_true(turn(pair));
+    g_assert_false(websocket_wants_write(pair->socket));
+    g_assert_cmpuint(websocket_queued_bytes(pair->socket), ==, 0);
+}
+
 static void test_the_accept_key_of_the_rfc(void)
 {
     char accept[WEBSOCKET_ACCEPT_SIZE];
@@ -555,6 +589,8 @@ int main(int argc, char **argv)
                     test_pings_without_reading_are_cut);
     g_test_add_func("/http/websocket/the-queue-is-bounded", test_the_queue_is_bounded);
     g_test_add_func("/http/websocket/a-stalled-peer-is-seen", test_a_stalled_peer_is_seen);
+    g_test_add_func("/http/websocket/no-byte-is-lost-on-a-narrow-socket",
+                    test_no_byte_is_lost_on_a_narrow_socket);
     g_test_add_func("/http/websocket/the-accept-key-of-the-rfc", test_the_accept_key_of_the_rfc);
     g_test_add_func("/http/websocket/an-upgrade-hands-the-socket-over",
                     test_an_upgrade_hands_the_socket_over);

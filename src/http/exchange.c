@@ -1,5 +1,7 @@
 #include "http/exchange.h"
 
+#include "http/hangup.h"
+
 #include <string.h>
 
 /* A longer body than allowed is read to its end, and thrown away, so that the client, which writes
@@ -44,7 +46,7 @@ static enum MHD_Result queue_answer(HttpRequest *request, struct MHD_Connection 
         return MHD_NO;
     }
     if (stream)
-        stream_begin(stream, connection);
+        stream_begin(stream, connection, request->watched);
     result = MHD_queue_response(connection, request->status, response);
     MHD_destroy_response(response);
     return result;
@@ -123,6 +125,7 @@ static enum MHD_Result dispatch(HttpRequest *request, struct MHD_Connection *con
     request->step = STEP_SERVED;
     request->is_dispatched = TRUE;
     server_request_begun(request->server);
+    hangup_watch_set_busy(request->watched, TRUE);
     atomic_store(&request->holds, 1);
     if (request->is_over_limit) {
         http_reply_error(request, 413, "request body too large");
@@ -240,6 +243,7 @@ void exchange_conclude(HttpRequest *request, enum MHD_RequestTerminationCode cod
     if (request->step == STEP_CONCLUDED)
         return;
     request->step = STEP_CONCLUDED;
+    hangup_watch_set_busy(request->watched, FALSE);
     if (let_go(request, code))
         upgrade_abandon(request);
     if (request->is_listed)

@@ -65,6 +65,7 @@ struct _HttpRequest {
     ExchangeStep step;
     HttpAdmission admission;
     gboolean is_over_limit, is_dispatched;
+    struct _WatchedConnection *watched; /* the connection's; not after its end */
 
     /* The answer; its owner's. */
     guint status;
@@ -121,7 +122,8 @@ struct MHD_Response *reply_error_response(const char *message);
 void stream_ref(HttpStream *stream);
 void stream_unref(HttpStream *stream);
 /* The response was queued: from now on `connection` may be suspended for it. I/O thread. */
-void stream_begin(HttpStream *stream, struct MHD_Connection *connection);
+void stream_begin(HttpStream *stream, struct MHD_Connection *connection,
+                  struct _WatchedConnection *watched);
 /* The server goes down: nothing more can be sent. */
 void stream_cut(HttpStream *stream);
 /* The client was seen to leave. Any thread that holds a reference. */

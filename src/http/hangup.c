@@ -1,20 +1,30 @@
 #include "http/hangup.h"
 
+#include "base/clock.h"
 #include "base/sync.h"
 #include "http/exchange.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 64
+#define GRACE_MS       1000 /* for what is still on its way through libmicrohttpd */
+
+struct _WatchedConnection {
+    atomic_bool is_busy;
+    /* Guarded by the watch's lock. */
+    int fd;             /* -1 once forgotten */
+    HttpStream *stream; /* a reference */
+    gint64 left_us;     /* when the client was seen to leave; 0 before */
+};
 
 struct _HangupWatch {
-    int epoll_fd, wake_fd;
-    Mutex lock;          /* guards what follows */
-    GHashTable *streams; /* descriptor -> HttpStream, a reference */
-    Thread *thread;      /* NULL before the first descriptor */
-    gboolean is_stopping;
+    int epoll_fd;
+    Mutex lock;              /* guards what follows, and the connections */
+    GHashTable *connections; /* descriptor -> WatchedConnection, borrowed */
+    GHashTable *leaving;     /* those of them whose client has left: a set of WatchedConnection */
 };
 
 HangupWatch *hangup_watch_new(void)
@@ -22,19 +32,117 @@ HangupWatch *hangup_watch_new(void)
     HangupWatch *watch = g_new0(HangupWatch, 1);
 
     mutex_init(&watch->lock);
-    watch->epoll_fd = watch->wake_fd = -1;
-    watch->streams = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)stream_unref);
+    watch->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    watch->connections = g_hash_table_new(NULL, NULL);
+    watch->leaving = g_hash_table_new(NULL, NULL);
     return watch;
 }
 
-static void report(HangupWatch *watch, int fd)
+void hangup_watch_free(HangupWatch *watch)
 {
-    HttpStream *stream;
+    if (!watch)
+        return;
+    if (watch->epoll_fd >= 0)
+        close(watch->epoll_fd);
+    g_hash_table_unref(watch->connections);
+    g_hash_table_unref(watch->leaving);
+    mutex_clear(&watch->lock);
+    g_free(watch);
+}
+
+int hangup_watch_fd(HangupWatch *watch)
+{
+    return watch->epoll_fd;
+}
+
+/* ---- The connection's thread ---- */
+
+WatchedConnection *hangup_watch_open(HangupWatch *watch, int fd)
+{
+    WatchedConnection *connection = g_new0(WatchedConnection, 1);
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLET, .data.fd = fd};
 
     mutex_lock(&watch->lock);
-    stream = g_hash_table_lookup(watch->streams, GINT_TO_POINTER(fd));
+    connection->fd = -1;
+    if (epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) {
+        connection->fd = fd;
+        g_hash_table_insert(watch->connections, GINT_TO_POINTER(fd), connection);
+    }
+    mutex_unlock(&watch->lock);
+    return connection;
+}
+
+void hangup_watch_forget(HangupWatch *watch, WatchedConnection *connection)
+{
+    if (!connection)
+        return;
+    mutex_lock(&watch->lock);
+    if (connection->fd >= 0) {
+        epoll_ctl(watch->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
+        g_hash_table_remove(watch->connections, GINT_TO_POINTER(connection->fd));
+        g_hash_table_remove(watch->leaving, connection);
+    }
+    connection->fd = -1;
+    mutex_unlock(&watch->lock);
+}
+
+void hangup_watch_close(HangupWatch *watch, WatchedConnection *connection)
+{
+    hangup_watch_forget(watch, connection);
+    g_free(connection);
+}
+
+void hangup_watch_set_busy(WatchedConnection *connection, gboolean is_busy)
+{
+    if (connection)
+        atomic_store(&connection->is_busy, is_busy);
+}
+
+gboolean hangup_watch_set_stream(HangupWatch *watch, WatchedConnection *connection,
+                                 HttpStream *stream)
+{
+    HttpStream *former;
+    gboolean has_left;
+
+    if (!connection)
+        return TRUE;
+    mutex_lock(&watch->lock);
+    former = connection->stream;
+    connection->stream = stream;
     if (stream)
         stream_ref(stream);
+    has_left = connection->left_us > 0;
+    mutex_unlock(&watch->lock);
+    if (former)
+        stream_unref(former);
+    return !has_left;
+}
+
+/* ---- The watching thread ---- */
+
+/* A descriptor may have been closed and given out anew since the event was read: what counts is how
+ * it stands now. */
+static gboolean has_left(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+
+    return poll(&poll_fd, 1, 0) > 0 && (poll_fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+static void note_event(HangupWatch *watch, int fd)
+{
+    WatchedConnection *connection;
+    HttpStream *stream = NULL;
+
+    mutex_lock(&watch->lock);
+    connection = g_hash_table_lookup(watch->connections, GINT_TO_POINTER(fd));
+    if (connection && has_left(fd)) {
+        connection->left_us = clock_monotonic_us();
+        g_hash_table_add(watch->leaving, connection);
+        stream = connection->stream;
+        if (stream)
+            stream_ref(stream);
+    }
     mutex_unlock(&watch->lock);
     if (!stream)
         return;
@@ -42,90 +150,33 @@ static void report(HangupWatch *watch, int fd)
     stream_unref(stream);
 }
 
-static void run(void *data)
+/* TRUE: done with it. */
+static gboolean end_leaver(void *key, void *value, void *data)
 {
-    HangupWatch *watch = data;
+    WatchedConnection *connection = key;
+    gint64 now_us = *(gint64 *)data;
+
+    (void)value;
+    if (atomic_load(&connection->is_busy))
+        connection->left_us = now_us; /* a second from its answer on */
+    if (now_us - connection->left_us < GRACE_MS * 1000)
+        return FALSE;
+    shutdown(connection->fd, SHUT_RDWR);
+    return TRUE;
+}
+
+int hangup_watch_turn(HangupWatch *watch)
+{
     struct epoll_event events[EVENTS_AT_ONCE];
+    int count = epoll_wait(watch->epoll_fd, events, EVENTS_AT_ONCE, 0);
+    gint64 now_us = clock_monotonic_us();
+    guint waiting;
 
-    for (;;) {
-        int count = epoll_wait(watch->epoll_fd, events, EVENTS_AT_ONCE, -1);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.fd == watch->wake_fd)
-                return;
-            report(watch, events[i].data.fd);
-        }
-    }
-}
-
-static void close_descriptors(HangupWatch *watch)
-{
-    if (watch->epoll_fd >= 0)
-        close(watch->epoll_fd);
-    if (watch->wake_fd >= 0)
-        close(watch->wake_fd);
-    watch->epoll_fd = watch->wake_fd = -1;
-}
-
-static void start_locked(HangupWatch *watch) REQUIRES(watch->lock)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-
-    watch->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    watch->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watch->epoll_fd < 0 || watch->wake_fd < 0) { /* without it, pings find out */
-        close_descriptors(watch);
-        return;
-    }
-    event.data.fd = watch->wake_fd;
-    epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, watch->wake_fd, &event);
-    watch->thread = thread_start("http-hangups", run, watch);
-}
-
-void hangup_watch_add(HangupWatch *watch, int fd, HttpStream *stream)
-{
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT, .data.fd = fd};
-
+    for (int i = 0; i < count; i++)
+        note_event(watch, events[i].data.fd);
     mutex_lock(&watch->lock);
-    if (!watch->thread && !watch->is_stopping)
-        start_locked(watch);
-    if (watch->thread && epoll_ctl(watch->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) {
-        stream_ref(stream);
-        g_hash_table_insert(watch->streams, GINT_TO_POINTER(fd), stream);
-    }
+    g_hash_table_foreach_remove(watch->leaving, end_leaver, &now_us);
+    waiting = g_hash_table_size(watch->leaving);
     mutex_unlock(&watch->lock);
-}
-
-void hangup_watch_remove(HangupWatch *watch, int fd)
-{
-    mutex_lock(&watch->lock);
-    if (g_hash_table_remove(watch->streams, GINT_TO_POINTER(fd)))
-        epoll_ctl(watch->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-    mutex_unlock(&watch->lock);
-}
-
-void hangup_watch_stop(HangupWatch *watch)
-{
-    Thread *thread;
-
-    mutex_lock(&watch->lock);
-    watch->is_stopping = TRUE;
-    thread = g_steal_pointer(&watch->thread);
-    mutex_unlock(&watch->lock);
-    if (!thread)
-        return;
-    eventfd_write(watch->wake_fd, 1);
-    thread_join(thread);
-    mutex_lock(&watch->lock);
-    close_descriptors(watch);
-    mutex_unlock(&watch->lock);
-}
-
-void hangup_watch_free(HangupWatch *watch)
-{
-    if (!watch)
-        return;
-    hangup_watch_stop(watch);
-    g_hash_table_unref(watch->streams);
-    mutex_clear(&watch->lock);
-    g_free(watch);
+    return waiting > 0 ? GRACE_MS : -1;
 }

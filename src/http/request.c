@@ -52,22 +52,30 @@ static void read_peer(HttpRequest *request, struct MHD_Connection *connection)
         g_strlcpy(request->peer, "unix", sizeof request->peer);
 }
 
+static void read_connection(HttpRequest *request, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    request->connection = connection;
+    request->fd = info ? info->connect_fd : -1;
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    request->watched = info ? info->socket_context : NULL;
+    read_peer(request, connection);
+}
+
 HttpRequest *request_new(HttpServer *server, struct MHD_Connection *connection, const char *target)
 {
     HttpRequest *request = g_malloc(sizeof *request);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     memset(request, 0, G_STRUCT_OFFSET(HttpRequest, arena)); /* the arena's own needs none */
     ref_init(&request->references);
     mutex_init(&request->lock);
     arena_init(&request->arena, request->arena_bytes, sizeof request->arena_bytes);
     request->server = server_ref(server);
-    request->connection = connection;
-    request->fd = info ? info->connect_fd : -1;
     request->started_us = clock_monotonic_us();
     request->target = arena_text(&request->arena, target, strlen(target));
-    read_peer(request, connection);
+    read_connection(request, connection);
     return request;
 }
 

@@ -173,27 +173,34 @@ static void wait_for_room(HttpServer *server)
     cancel_wait_until(server->closing, clock_monotonic_us() + FULL_PAUSE_MS * 1000);
 }
 
+/* TRUE: there is no room for all that wait. */
+static gboolean accept_from(HttpServer *server, const struct pollfd *polled, guint *turn)
+{
+    if (!(polled->revents & POLLIN))
+        return FALSE;
+    while (accept_one(server, polled->fd, turn) && !cancel_fired(server->closing))
+        ;
+    return errno != EAGAIN || atomic_load(&server->connections) >= server->options.max_connections;
+}
+
 static void accept_connections(void *data)
 {
     HttpServer *server = data;
-    struct pollfd polls[LISTENERS_MAX + 1];
+    struct pollfd polls[LISTENERS_MAX + 2];
     guint count = server->listener_count, turn = 0;
+    int wait_ms = -1;
 
     for (guint i = 0; i < count; i++)
         polls[i] = (struct pollfd){.fd = server->listeners[i].fd, .events = POLLIN};
     polls[count] = (struct pollfd){.fd = cancel_fd(server->closing), .events = POLLIN};
+    polls[count + 1] = (struct pollfd){.fd = hangup_watch_fd(server->hangups), .events = POLLIN};
     while (!cancel_fired(server->closing)) {
         gboolean is_full = FALSE;
-        if (poll(polls, count + 1, -1) <= 0)
+        if (poll(polls, count + 2, wait_ms) < 0)
             continue;
-        for (guint i = 0; i < count; i++) {
-            if (!(polls[i].revents & POLLIN))
-                continue;
-            while (accept_one(server, polls[i].fd, &turn) && !cancel_fired(server->closing))
-                ;
-            is_full |= errno != EAGAIN ||
-                       atomic_load(&server->connections) >= server->options.max_connections;
-        }
+        wait_ms = hangup_watch_turn(server->hangups);
+        for (guint i = 0; i < count; i++)
+            is_full |= accept_from(server, &polls[i], &turn);
         if (is_full)
             wait_for_room(server);
     }
@@ -201,17 +208,20 @@ static void accept_connections(void *data)
 
 /* ---- Daemons ---- */
 
-static void count_connection(void *data, struct MHD_Connection *connection, void **context,
-                             enum MHD_ConnectionNotificationCode code)
+static void note_connection(void *data, struct MHD_Connection *connection, void **context,
+                            enum MHD_ConnectionNotificationCode code)
 {
     HttpServer *server = data;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
-    (void)connection;
-    (void)context;
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&server->connections, 1);
-    else
+        *context = info ? hangup_watch_open(server->hangups, info->connect_fd) : NULL;
+    } else {
+        hangup_watch_close(server->hangups, g_steal_pointer(context));
         atomic_fetch_sub(&server->connections, 1);
+    }
 }
 
 /* Paths are decoded by head.c, from the target as it came. */
@@ -228,7 +238,7 @@ static struct MHD_Daemon *start_daemon(HttpServer *server)
                                 MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_TURBO,
                             0, NULL, NULL, exchange_advance, server, MHD_OPTION_URI_LOG_CALLBACK,
                             exchange_announce, server, MHD_OPTION_NOTIFY_COMPLETED, exchange_end,
-                            server, MHD_OPTION_NOTIFY_CONNECTION, count_connection, server,
+                            server, MHD_OPTION_NOTIFY_CONNECTION, note_connection, server,
                             MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL,
                             MHD_OPTION_CONNECTION_LIMIT, server->options.max_connections,
                             MHD_OPTION_CONNECTION_TIMEOUT, server->options.idle_timeout_s,
@@ -365,7 +375,6 @@ void http_server_stop(HttpServer *server, guint drain_ms)
         cut_open_requests(server);
         stop_daemons(server);
     }
-    hangup_watch_stop(server->hangups);
     worker_pool_stop(server->pool);
 }
 

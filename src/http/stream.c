@@ -27,7 +27,8 @@ struct _HttpStream {
     struct MHD_Connection *connection; /* NULL until queued and after the end */
     int fd;
     HangupWatch *hangups;
-    gboolean is_suspended, is_closed, is_broken, is_gone, was_refused, is_watched;
+    WatchedConnection *watched; /* the connection's */
+    gboolean is_suspended, is_closed, is_broken, is_gone, was_refused;
 
     Mutex notify_lock; /* taken before lock; guards what follows */
     void (*notify)(void *data);
@@ -112,14 +113,17 @@ static struct MHD_Connection *wake_locked(HttpStream *stream) REQUIRES(stream->l
 
 /* ---- The I/O thread's side ---- */
 
-void stream_begin(HttpStream *stream, struct MHD_Connection *connection)
+void stream_begin(HttpStream *stream, struct MHD_Connection *connection, WatchedConnection *watched)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     mutex_lock(&stream->lock);
     stream->connection = connection;
+    stream->watched = watched;
     stream->fd = info ? info->connect_fd : -1;
+    /* A sleeping connection is not polled, so somebody else has to see the client leave. */
+    stream->is_gone |= !hangup_watch_set_stream(stream->hangups, watched, stream);
     mutex_unlock(&stream->lock);
 }
 
@@ -148,11 +152,6 @@ static ssize_t wait_locked(HttpStream *stream) REQUIRES(stream->lock)
     }
     MHD_suspend_connection(stream->connection);
     stream->is_suspended = TRUE;
-    if (!stream->is_watched) {
-        /* A sleeping connection is not polled, so somebody else has to see the client leave. */
-        hangup_watch_add(stream->hangups, stream->fd, stream);
-        stream->is_watched = TRUE;
-    }
     return 0;
 }
 
@@ -189,9 +188,7 @@ static void end_response(void *data)
     HttpStream *stream = data;
 
     mutex_lock(&stream->lock);
-    if (stream->is_watched)
-        hangup_watch_remove(stream->hangups, stream->fd);
-    stream->is_watched = FALSE;
+    (void)hangup_watch_set_stream(stream->hangups, g_steal_pointer(&stream->watched), NULL);
     stream->is_gone = TRUE;
     stream->is_suspended = FALSE;
     stream->connection = NULL;

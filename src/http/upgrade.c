@@ -4,6 +4,7 @@
  * memory, ends at once. So an upgraded socket outlives the server's daemons and is limited by its
  * owner alone. Source: RFC 6455, section 4.2; spec 04, section 13.1. */
 #include "http/exchange.h"
+#include "http/hangup.h"
 #include "http/websocket.h"
 
 #include <fcntl.h>
@@ -83,6 +84,8 @@ static void take_connection(void *data, struct MHD_Connection *connection, void 
     HttpRequest *request = data;
     int copy = duplicate(fd);
 
+    /* The duplicate would keep the descriptor in the set. */
+    hangup_watch_forget(server_hangups(request->server), request->watched);
     (void)connection;
     (void)context;
     if (copy >= 0)

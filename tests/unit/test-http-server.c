@@ -429,6 +429,33 @@ static void test_idle_connections_are_closed(void)
     g_assert_cmpint(atomic_load(&house->finished), ==, 0);
 }
 
+static gboolean none_is_left(void *data)
+{
+    HttpServerStats stats;
+
+    http_server_stats(((TestServer *)data)->server, &stats);
+    return stats.connections == 0;
+}
+
+/* What comes together with the end of the connection: long before the idle limit. */
+static void test_half_requests_of_leavers_are_given_back(void)
+{
+    static const char *const halves[] = {
+        "GET /fa",
+        "GET /fast HTTP/1.1\r\nHo",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+        "GET /fast HTTP/1.1\r\nHost: x\r\n\r\n",
+    };
+    g_autoptr(TestServer) house = test_server_new(routes, NULL);
+
+    for (guint i = 0; i < 80; i++) {
+        int fd = connect_to(house->port);
+        send_text(fd, halves[i % G_N_ELEMENTS(halves)]);
+        close(fd);
+    }
+    assert_soon(none_is_left, house);
+}
+
 /* ---- Load ---- */
 
 static void test_a_full_queue_says_so(void)
@@ -751,6 +778,8 @@ int main(int argc, char **argv)
                     test_malformed_requests_are_refused);
     g_test_add_func("/http/server/noise-does-no-harm", test_noise_does_no_harm);
     g_test_add_func("/http/server/idle-connections-are-closed", test_idle_connections_are_closed);
+    g_test_add_func("/http/server/half-requests-of-leavers-are-given-back",
+                    test_half_requests_of_leavers_are_given_back);
     g_test_add_func("/http/server/a-full-queue-says-so", test_a_full_queue_says_so);
     g_test_add_func("/http/server/other-work-runs-in-the-pool", test_other_work_runs_in_the_pool);
     g_test_add_func("/http/server/many-clients-at-once", test_many_clients_at_once);

@@ -10,13 +10,16 @@ static const char *const desired_names[] = {
     [RUNTIME_RUNNING] = "running",
     [RUNTIME_STOPPED] = "stopped",
     [RUNTIME_ABSENT] = "absent",
+    [RUNTIME_FROZEN] = "frozen",
 };
 
 static const char *const phase_names[] = {
-    [RUNTIME_PENDING] = "pending",   [RUNTIME_PULLING] = "pulling", [RUNTIME_CREATED] = "created",
-    [RUNTIME_SEEDED] = "seeded",     [RUNTIME_STARTED] = "started", [RUNTIME_READY] = "ready",
-    [RUNTIME_STOPPING] = "stopping", [RUNTIME_GONE] = "gone",       [RUNTIME_BACKOFF] = "backoff",
-    [RUNTIME_FAILED] = "failed",
+    [RUNTIME_PENDING] = "pending",     [RUNTIME_PULLING] = "pulling",
+    [RUNTIME_CREATED] = "created",     [RUNTIME_SEEDED] = "seeded",
+    [RUNTIME_STARTED] = "started",     [RUNTIME_READY] = "ready",
+    [RUNTIME_STOPPING] = "stopping",   [RUNTIME_GONE] = "gone",
+    [RUNTIME_BACKOFF] = "backoff",     [RUNTIME_FAILED] = "failed",
+    [RUNTIME_PHASE_FROZEN] = "frozen",
 };
 
 const char *runtime_desired_name(RuntimeDesired desired)
@@ -53,6 +56,8 @@ void runtime_row_free(RuntimeRow *row)
     g_free(row->instance_id);
     g_free(row->volumes);
     g_free(row->last_error);
+    g_free(row->reason);
+    g_free(row->warm_key);
     g_free(row->last_log);
     g_free(row);
 }
@@ -61,9 +66,10 @@ void runtime_row_free(RuntimeRow *row)
  */
 #define COLUMNS                                                                                    \
     "workspace_id, desired, generation, spec, seed IS NOT NULL, phase, container_id, address,"     \
-    " image_digest, instance_id, volumes, attempts, next_attempt_at, last_error, updated_at"
-#define SEED_COLUMN 15
-#define LOG_COLUMN  16
+    " image_digest, instance_id, volumes, attempts, next_attempt_at, last_error, updated_at,"      \
+    " reason, exit_code, warm_key"
+#define SEED_COLUMN 18
+#define LOG_COLUMN  19
 
 static RuntimeRow *read_row(DbRows *rows)
 {
@@ -85,6 +91,10 @@ static RuntimeRow *read_row(DbRows *rows)
     row->next_attempt_at_us = db_rows_int(rows, 12);
     row->last_error = column_text_dup(rows, 13);
     row->updated_at_us = db_rows_int(rows, 14);
+    row->reason = column_text_dup(rows, 15);
+    row->has_exit_code = !db_rows_is_null(rows, 16);
+    row->exit_code = db_rows_int(rows, 16);
+    row->warm_key = column_text_dup(rows, 17);
     return row;
 }
 

@@ -11,7 +11,8 @@
 #include "base/ids.h"
 #include "db/db.h"
 
-typedef enum { RUNTIME_RUNNING, RUNTIME_STOPPED, RUNTIME_ABSENT } RuntimeDesired;
+/* Frozen: its processes are halted where they stand and cost no time; the container stays. */
+typedef enum { RUNTIME_RUNNING, RUNTIME_STOPPED, RUNTIME_ABSENT, RUNTIME_FROZEN } RuntimeDesired;
 
 typedef enum {
     RUNTIME_PENDING,
@@ -24,6 +25,7 @@ typedef enum {
     RUNTIME_GONE,
     RUNTIME_BACKOFF,
     RUNTIME_FAILED,
+    RUNTIME_PHASE_FROZEN, /* by us; a container paused by hand stays `started` or `ready` */
 } RuntimePhase;
 
 const char *runtime_desired_name(RuntimeDesired desired);
@@ -46,7 +48,11 @@ typedef struct {
     gint64 attempts;
     gint64 next_attempt_at_us;
     char *last_error;
-    char *last_log; /* the last lines of a container that is gone; NULL in lists */
+    char *reason; /* why the last attempt failed, a fixed word; last_error is its sentence */
+    gboolean has_exit_code;
+    gint64 exit_code; /* of the container's last end */
+    char *warm_key;   /* a started agent that no workspace has taken yet: what it was made for */
+    char *last_log;   /* the last lines of a container that is gone; NULL in lists */
     gint64 updated_at_us;
 } RuntimeRow;
 void runtime_row_free(RuntimeRow *row); /* NULL is fine */

@@ -124,6 +124,7 @@ static void engine_release(Engine *self)
 
 static const EngineOps docker_ops = {
     .name = "docker",
+    .copies_through_mounts = TRUE, /* measured: a created container's volumes are mounted for it */
     .ping = docker_ping,
     .info = docker_describe,
     .list = docker_list,

@@ -272,6 +272,11 @@ gboolean engine_remove(Engine *engine, const char *ref, GError **error)
     return call_end(&call, engine->ops->remove(engine, ref, &call.cause), ref, error);
 }
 
+gboolean engine_copies_through_mounts(const Engine *engine)
+{
+    return engine->ops->copies_through_mounts;
+}
+
 gboolean engine_can_freeze(Engine *engine)
 {
     return engine->ops->freeze != NULL;

@@ -180,6 +180,8 @@ typedef struct {
 
 typedef struct {
     const char *name; /* "docker", "sandbox" */
+    /* copy_in at a folder also fills what is mounted below it. */
+    gboolean copies_through_mounts;
 
     /* Required. Is it there? ERROR_UNAVAILABLE. */
     gboolean (*ping)(Engine *self, GError **error);
@@ -352,6 +354,7 @@ gboolean engine_start(Engine *engine, const char *ref, GError **error);
 gboolean engine_stop(Engine *engine, const char *ref, guint grace_seconds, GError **error);
 gboolean engine_remove(Engine *engine, const char *ref, GError **error);
 gboolean engine_can_freeze(Engine *engine);
+gboolean engine_copies_through_mounts(const Engine *engine);
 gboolean engine_freeze(Engine *engine, const char *ref, GError **error);
 gboolean engine_thaw(Engine *engine, const char *ref, GError **error);
 gboolean engine_volume_create(Engine *engine, const char *name, const EngineLabels *labels,

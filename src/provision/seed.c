@@ -22,6 +22,7 @@ struct _Seed {
     GByteArray *bytes;   /* what the archive wrote so far */
     GHashTable *folders; /* names of folders that are in already */
     GBytes *config;
+    char *below; /* where /configs stands in the archive: "" or "configs/" */
     guint owner, group;
     gsize content_bytes;
     guint files;
@@ -83,25 +84,33 @@ static gboolean write_entry(struct archive *archive, struct archive_entry *entry
 
 /* ---- Adding ---- */
 
+static struct archive_entry *seed_entry(const Seed *seed, const char *name, mode_t type, guint mode)
+{
+    g_autofree char *path = g_strconcat(seed->below, name, NULL);
+
+    return entry_new(path, type, mode, seed->owner, seed->group);
+}
+
 static gboolean add_folder(Seed *seed, const char *name, GError **error)
 {
     if (!g_hash_table_add(seed->folders, g_strdup(name)))
         return TRUE;
-    return write_entry(seed->archive,
-                       entry_new(name, AE_IFDIR, FOLDER_MODE, seed->owner, seed->group), NULL, 0,
+    return write_entry(seed->archive, seed_entry(seed, name, AE_IFDIR, FOLDER_MODE), NULL, 0,
                        error);
 }
 
-Seed *seed_new(guint owner, guint group)
+Seed *seed_new(const char *below, guint owner, guint group)
 {
     Seed *seed = g_new0(Seed, 1);
+
+    seed->below = below ? g_strconcat(below, "/", NULL) : g_strdup("");
 
     seed->bytes = g_byte_array_new();
     seed->archive = archive_to(seed->bytes);
     seed->folders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     seed->owner = owner;
     seed->group = group;
-    add_folder(seed, "./", NULL); /* /configs itself: the agent may make files in it */
+    add_folder(seed, below ? "" : "./", NULL); /* /configs itself: the agent may make files in it */
     return seed;
 }
 
@@ -114,6 +123,7 @@ void seed_free(Seed *seed)
         g_byte_array_unref(seed->bytes);
     g_hash_table_destroy(seed->folders);
     g_clear_pointer(&seed->config, g_bytes_unref);
+    g_free(seed->below);
     g_free(seed);
 }
 
@@ -185,8 +195,7 @@ gboolean seed_add_file(Seed *seed, const char *name, const void *bytes, gsize si
         g_clear_pointer(&seed->config, g_bytes_unref);
         seed->config = g_bytes_new(bytes, size);
     }
-    return write_entry(seed->archive, entry_new(name, AE_IFREG, mode, seed->owner, seed->group),
-                       bytes, size, error);
+    return write_entry(seed->archive, seed_entry(seed, name, AE_IFREG, mode), bytes, size, error);
 }
 
 /* Whether a link at `name` (relative to the tree) leads to a place inside it, by its text alone. */
@@ -219,7 +228,7 @@ static gboolean add_link(Seed *seed, const char *name, const char *target, GErro
         return TRUE;
     if (!count(seed, 0, error) || !add_parents(seed, name, error))
         return FALSE;
-    entry = entry_new(name, AE_IFLNK, 0777, seed->owner, seed->group);
+    entry = seed_entry(seed, name, AE_IFLNK, 0777);
     archive_entry_set_symlink(entry, target);
     return write_entry(seed->archive, entry, NULL, 0, error);
 }
@@ -490,35 +499,24 @@ GBytes *seed_read_file(GBytes *tar, gsize max_bytes)
     return found ? g_byte_array_free_to_bytes(g_steal_pointer(&content)) : NULL;
 }
 
-static gboolean write_agent(struct archive *archive, const char *name, GBytes *agent,
-                            GError **error)
+gboolean seed_add_agent(Seed *seed, const char *name, const char *path, GError **error)
 {
-    g_autofree char *folder = g_path_get_dirname(name);
-    gsize size = 0;
-    const void *data = g_bytes_get_data(agent, &size);
-
-    return write_entry(archive, entry_new(folder, AE_IFDIR, FOLDER_MODE, 0, 0), NULL, 0, error) &&
-           write_entry(archive, entry_new(name, AE_IFREG, AGENT_MODE, 0, 0), data, size, error) &&
-           (archive_write_close(archive) == ARCHIVE_OK || refuse(archive, error));
-}
-
-GBytes *seed_agent_tar(const char *name, const char *path, GError **error)
-{
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
     guint mode = 0;
     g_autoptr(GBytes) agent = load_file(path, &mode, error);
-    struct archive *archive = NULL;
-    gboolean done = FALSE;
+    g_autofree char *parent = g_path_get_dirname(name);
+    g_autofree char *folder = g_strconcat(parent, "/", NULL);
+    gsize size = 0;
+    const void *data = agent ? g_bytes_get_data(agent, &size) : NULL;
 
     if (!agent) {
         if (error && !*error)
             error_set(error, ERROR_INTERNAL, "%s is no regular file", path);
-        return NULL;
+        return FALSE;
     }
-    archive = archive_to(bytes);
-    done = write_agent(archive, name, agent, error);
-    archive_write_free(archive);
-    return done ? g_byte_array_free_to_bytes(g_steal_pointer(&bytes)) : NULL;
+    return write_entry(seed->archive, entry_new(folder, AE_IFDIR, FOLDER_MODE, 0, 0), NULL, 0,
+                       error) &&
+           write_entry(seed->archive, entry_new(name, AE_IFREG, AGENT_MODE, 0, 0), data, size,
+                       error);
 }
 
 /* ---- Users ---- */

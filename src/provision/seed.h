@@ -16,8 +16,9 @@
 
 typedef struct _Seed Seed;
 
-/* `owner` and `group` get everything added later. */
-Seed *seed_new(guint owner, guint group);
+/* `owner` and `group` get everything added later. `below`: the archive will be unpacked at the root
+ * and /configs is this folder of it ("configs"); NULL: it will be unpacked in /configs. */
+Seed *seed_new(const char *below, guint owner, guint group);
 void seed_free(Seed *seed); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Seed, seed_free)
 
@@ -32,6 +33,10 @@ G_GNUC_WARN_UNUSED_RESULT gboolean seed_add_file(Seed *seed, const char *name, c
 /* Adds the entries of another tar that are files, folders and inside links, with our owner. Errors:
  * ERROR_INVALID when it is no tar or has an unsafe name, ERROR_TOO_LARGE. */
 G_GNUC_WARN_UNUSED_RESULT gboolean seed_add_tar(Seed *seed, GBytes *tar, GError **error);
+/* Adds our agent from the file `path` as `name` ("workspaced/agent"), mode 0755, owner 0:0. The
+ * name is that in the archive, whatever /configs is. Error: ERROR_INTERNAL. */
+G_GNUC_WARN_UNUSED_RESULT gboolean seed_add_agent(Seed *seed, const char *name, const char *path,
+                                                  GError **error);
 /* The config.yaml at the top that was added last; NULL when there is none. Caller owns it. */
 GBytes *seed_dup_config(Seed *seed);
 /* Ends the archive. Caller owns the result; only seed_free may follow. */
@@ -40,10 +45,6 @@ GBytes *seed_finish(Seed *seed, GError **error);
 /* The one regular file of a tar that the engine copied out, at most `max_bytes`. NULL when there is
  * none. Caller owns it. */
 GBytes *seed_read_file(GBytes *tar, gsize max_bytes);
-
-/* The tar with `name` (relative, "workspaced/agent"), mode 0755, owner 0:0, from the file `path`.
- * Error: ERROR_INTERNAL. */
-GBytes *seed_agent_tar(const char *name, const char *path, GError **error);
 
 /* The numeric ids of a container's USER ("", "1000", "1000:2000", "node", "node:staff") by its
  * /etc/passwd and /etc/group (either may be NULL). FALSE when a name is not in them. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define CONFIGS_PATH     "/configs"
+#define CONFIGS_FOLDER   "configs"
 #define MARKER_NAME      ".workspaced/seeded"
 #define MARKER_MAX_BYTES 64
 #define USERS_MAX_BYTES  (1024 * 1024)
@@ -175,17 +176,44 @@ static gboolean check_required(Start *start, GBytes *config, GError **error)
 
 /* ---- Delivery ---- */
 
-static gboolean deliver_agent(Start *start, const ContainerInfo *container, GError **error)
+/* One upload when it can be one: each costs the daemon some 45 ms, whatever its size. */
+static gboolean is_one_upload(const Start *start)
 {
-    gboolean is_read_only = start->caps.read_only_root;
+    return start->caps.read_only_root || engine_copies_through_mounts(engine_of(start));
+}
+
+static gboolean add_agent(Start *start, Seed *seed, GError **error)
+{
+    const char *name = start->caps.read_only_root ? AGENT_READ_ONLY_TAR_NAME : AGENT_TAR_NAME;
+
+    return seed_add_agent(seed, name, start->look->reconciler->options.agent_path, error);
+}
+
+/* Where our agent must go into the root file system by an upload of its own. */
+static gboolean deliver_agent(Start *start, const char *container, GError **error)
+{
+    g_autoptr(Seed) seed = seed_new(CONFIGS_FOLDER, 0, 0);
     g_autoptr(GBytes) tar = NULL;
 
+    if (!add_agent(start, seed, error))
+        return FALSE;
+    tar = seed_finish(seed, error);
+    return tar && engine_copy_in(engine_of(start), container, "/", tar, error);
+}
+
+static gboolean place_agent(Start *start, Seed *seed, const char *container, GError **error)
+{
     if (!start->has_agent)
         return TRUE;
-    tar = seed_agent_tar(is_read_only ? AGENT_READ_ONLY_TAR_NAME : AGENT_TAR_NAME,
-                         start->look->reconciler->options.agent_path, error);
-    return tar && engine_copy_in(engine_of(start), container->id, is_read_only ? CONFIGS_PATH : "/",
-                                 tar, error);
+    return is_one_upload(start) ? add_agent(start, seed, error)
+                                : deliver_agent(start, container, error);
+}
+
+static const char *configs_folder(const Start *start)
+{
+    gboolean is_at_root = start->has_agent && !start->caps.read_only_root && is_one_upload(start);
+
+    return is_at_root ? CONFIGS_FOLDER : NULL;
 }
 
 static gboolean deliver_configs(Start *start, Seed *seed, const char *container, const char *token,
@@ -197,7 +225,8 @@ static gboolean deliver_configs(Start *start, Seed *seed, const char *container,
         !seed_add_file(seed, MARKER_NAME, start->order, strlen(start->order), FILE_MODE, error))
         return FALSE;
     tar = seed_finish(seed, error);
-    return tar && engine_copy_in(engine_of(start), container, CONFIGS_PATH, tar, error);
+    return tar && engine_copy_in(engine_of(start), container,
+                                 configs_folder(start) ? "/" : CONFIGS_PATH, tar, error);
 }
 
 /* A token that was not delivered is nobody's. */
@@ -227,9 +256,9 @@ gboolean start_seed(Start *start, const ContainerInfo *container, GError **error
 
     if (!find_owner(start, container, &owner, &group, error))
         return FALSE;
-    seed = seed_new(owner, group);
+    seed = seed_new(configs_folder(start), owner, group);
     return add_wished(start, seed, container->id, error) &&
            add_config(start, seed, container->id, &config, error) &&
-           check_required(start, config, error) && deliver_agent(start, container, error) &&
+           check_required(start, config, error) && place_agent(start, seed, container->id, error) &&
            deliver(start, seed, container, error);
 }

@@ -42,7 +42,7 @@ static char *finish(Seed *seed)
 
 static void test_files_bring_their_folders(void)
 {
-    g_autoptr(Seed) seed = seed_new(1000, 1000);
+    g_autoptr(Seed) seed = seed_new(NULL, 1000, 1000);
     g_autofree char *text = NULL;
 
     g_assert_true(seed_add_file(seed, "a/b/x.txt", "1\r\n", 3, 0644, NULL));
@@ -60,7 +60,7 @@ static void test_unsafe_names_are_refused(void)
 {
     static const char *const unsafe[] = {"",     "/etc/passwd", "../x", "a/../../x",
                                          "a//b", "./a",         "."};
-    g_autoptr(Seed) seed = seed_new(0, 0);
+    g_autoptr(Seed) seed = seed_new(NULL, 0, 0);
 
     for (guint i = 0; i < G_N_ELEMENTS(unsafe); i++) {
         g_autoptr(GError) error = NULL;
@@ -80,7 +80,7 @@ static void test_trees_keep_links_inside_only(void)
         "ln -s /etc/passwd worse && mkfifo pipe && ln -s ../good sub/up && ln -s ../../x sub/over'",
         root);
     g_autofree char *clean = g_strdup_printf("rm -r '%s'", root);
-    g_autoptr(Seed) seed = seed_new(7, 8);
+    g_autoptr(Seed) seed = seed_new(NULL, 7, 8);
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
     gboolean added = FALSE;
@@ -100,8 +100,8 @@ static void test_trees_keep_links_inside_only(void)
 
 static void test_other_tars_are_taken_over(void)
 {
-    g_autoptr(Seed) inner = seed_new(0, 0);
-    g_autoptr(Seed) outer = seed_new(1000, 1000);
+    g_autoptr(Seed) inner = seed_new(NULL, 0, 0);
+    g_autoptr(Seed) outer = seed_new(NULL, 1000, 1000);
     g_autoptr(GBytes) tar = NULL;
     g_autoptr(GBytes) config = NULL;
     g_autofree char *text = NULL;
@@ -122,7 +122,7 @@ static void test_other_tars_are_taken_over(void)
 
 static void test_broken_tars_are_refused(void)
 {
-    g_autoptr(Seed) seed = seed_new(0, 0);
+    g_autoptr(Seed) seed = seed_new(NULL, 0, 0);
     g_autofree char *noise = g_strnfill(2048, 'x');
     g_autoptr(GBytes) tar = g_bytes_new_static(noise, 2048);
     g_autoptr(GError) error = NULL;
@@ -134,7 +134,7 @@ static void test_broken_tars_are_refused(void)
 
 static void test_too_much_is_refused(void)
 {
-    g_autoptr(Seed) seed = seed_new(0, 0);
+    g_autoptr(Seed) seed = seed_new(NULL, 0, 0);
     g_autofree char *big = g_malloc0(SEED_MAX_BYTES);
     g_autoptr(GError) error = NULL;
 
@@ -143,26 +143,40 @@ static void test_too_much_is_refused(void)
     g_assert_true(error_is(error, ERROR_TOO_LARGE));
 }
 
-static void test_agent_archive_holds_the_program(void)
+static void test_agent_and_configs_share_an_archive(void)
 {
     g_autofree char *dir = g_dir_make_tmp("seed-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(dir, "agent", NULL);
+    g_autoptr(Seed) seed = seed_new("configs", 7, 8);
     g_autoptr(GBytes) tar = NULL;
-    g_autoptr(GBytes) back = NULL;
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
 
     g_assert_true(g_file_set_contents(path, "ELF", 3, NULL));
-    tar = seed_agent_tar("workspaced/agent", path, NULL);
+    g_assert_true(seed_add_agent(seed, "workspaced/agent", path, NULL));
+    g_assert_true(seed_add_file(seed, "a/b", "x", 1, 0600, NULL));
+    g_assert_false(seed_add_agent(seed, "workspaced/agent", dir, &error));
+    g_assert_nonnull(error);
+    tar = seed_finish(seed, NULL);
     text = describe(tar);
-    g_assert_cmpstr(text, ==, "workspaced/ 755 0:0 \nworkspaced/agent 755 0:0 ELF\n");
+    g_assert_cmpstr(text, ==,
+                    "configs/ 755 7:8 \nworkspaced/ 755 0:0 \nworkspaced/agent 755 0:0 ELF\n"
+                    "configs/a/ 755 7:8 \nconfigs/a/b 600 7:8 x\n");
+    g_remove(path);
+    g_rmdir(dir);
+}
+
+static void test_one_file_is_read_back(void)
+{
+    g_autoptr(Seed) seed = seed_new(NULL, 0, 0);
+    g_autoptr(GBytes) tar = NULL;
+    g_autoptr(GBytes) back = NULL;
+
+    g_assert_true(seed_add_file(seed, "a", "ELF", 3, 0644, NULL));
+    tar = seed_finish(seed, NULL);
     back = seed_read_file(tar, 3);
     g_assert_cmpmem(g_bytes_get_data(back, NULL), g_bytes_get_size(back), "ELF", 3);
     g_assert_null(seed_read_file(tar, 2));
-    g_assert_null(seed_agent_tar("workspaced/agent", dir, &error));
-    g_assert_nonnull(error);
-    g_remove(path);
-    g_rmdir(dir);
 }
 
 static void test_users_become_numbers(void)
@@ -214,8 +228,9 @@ int main(int argc, char **argv)
     g_test_add_func("/provision/other-tars-are-taken-over", test_other_tars_are_taken_over);
     g_test_add_func("/provision/broken-tars-are-refused", test_broken_tars_are_refused);
     g_test_add_func("/provision/too-much-is-refused", test_too_much_is_refused);
-    g_test_add_func("/provision/agent-archive-holds-the-program",
-                    test_agent_archive_holds_the_program);
+    g_test_add_func("/seed/agent-and-configs-share-an-archive",
+                    test_agent_and_configs_share_an_archive);
+    g_test_add_func("/seed/one-file-is-read-back", test_one_file_is_read_back);
     g_test_add_func("/provision/users-become-numbers", test_users_become_numbers);
     return g_test_run();
 }

@@ -93,15 +93,20 @@ static gboolean holds_nul(const char *json)
     return FALSE;
 }
 
+gboolean body_has_nul(JsonView value)
+{
+    g_autofree char *raw = g_strndup(value.start, (gsize)(value.end - value.start));
+
+    return holds_nul(raw);
+}
+
 gboolean body_json(JsonView object, const char *key, char **json, GError **error)
 {
     JsonView member;
-    g_autofree char *raw = NULL;
 
     if (!json_view_member(object, key, JSON_KEYS_FOLDED, &member))
         return missing(key, error);
-    raw = g_strndup(member.start, (gsize)(member.end - member.start));
-    if (holds_nul(raw))
+    if (body_has_nul(member))
         return error_set(error, ERROR_INVALID, "%s must not contain \\u0000", key);
     *json = json_view_compact_dup(member);
     return TRUE;

@@ -26,5 +26,7 @@ gboolean body_id(JsonView object, const char *key, char id[ID_SIZE], GError **er
 /* Unchanged when absent. */
 gboolean body_int(JsonView object, const char *key, gint64 *value, GError **error);
 gboolean body_double(JsonView object, const char *key, double *value, GError **error);
+/* Whether \u0000 occurs in a text or key of the value: no database keeps it. */
+gboolean body_has_nul(JsonView value);
 /* A required member of any kind (null passes), compact. Caller owns it. */
 gboolean body_json(JsonView object, const char *key, char **json, GError **error);

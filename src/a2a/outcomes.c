@@ -16,8 +16,9 @@
 #define BATCH_BYTES    (16 * 1024 * 1024)
 #define RETRIES        5
 #define RETRY_PAUSE_US CLOCK_SECOND_US
-#define EVENT_BODY_MAX (16 * 1024) /* a body longer than this is not repeated in ACTIVITY_LOGGED   \
-                                    */
+#define EVENT_BODY_MAX                                                                             \
+    (16 * 1024) /* a body longer than this is not repeated in ACTIVITY_LOGGED                      \
+                 */
 
 /* One message, made ready to be written. */
 typedef struct {
@@ -29,6 +30,7 @@ typedef struct {
 
 struct _Outcomes {
     Db *db;
+    OrgTree *tree;
     Events *events;
     Queue *queue; /* of Outcome */
     Thread *thread;
@@ -140,7 +142,9 @@ static void read_answer(Entry *entry, const char *json)
     if (!json || !json_view_parse(json, strlen(json), JSON_ONE_VALUE, &answer, NULL))
         return;
     if (!entry->has_usage && outcome->is_answer_read)
-        entry->has_usage = usage_read(answer, &entry->usage);
+        /* A negative count is cut to 0; then there is nothing to write. */
+        entry->has_usage = usage_read(answer, &entry->usage) &&
+                           (entry->usage.input_tokens > 0 || entry->usage.output_tokens > 0);
     if (entry->row && tool_trace_find(answer, &trace))
         entry->row->tool_trace = json_view_compact_dup(trace);
 }
@@ -237,16 +241,30 @@ static gboolean store_entry(Db *db, const Entry *entry, GError **error)
                            entry->usage.input_tokens, entry->usage.output_tokens, error);
 }
 
-static gboolean store_range(Db *db, GPtrArray *entries, guint first, guint count, GError **error)
+static void count_usage(Outcomes *outcomes, const Entry *entry)
 {
-    g_autoptr(DbTransaction) transaction = db_begin(db, error);
+    if (entry->has_usage)
+        org_tree_add_usage(
+            outcomes->tree, entry->outcome->target_id,
+            usage_cost_micro_usd(entry->usage.input_tokens, entry->usage.output_tokens),
+            clock_now_us());
+}
+
+static gboolean store_range(Outcomes *outcomes, GPtrArray *entries, guint first, guint count,
+                            GError **error)
+{
+    g_autoptr(DbTransaction) transaction = db_begin(outcomes->db, error);
 
     if (!transaction)
         return FALSE;
     for (guint i = first; i < first + count; i++)
-        if (!store_entry(db, entries->pdata[i], error))
+        if (!store_entry(outcomes->db, entries->pdata[i], error))
             return FALSE;
-    return db_commit(&transaction, error);
+    if (!db_commit(&transaction, error))
+        return FALSE;
+    for (guint i = first; i < first + count; i++)
+        count_usage(outcomes, entries->pdata[i]);
+    return TRUE;
 }
 
 static gboolean is_passing(const GError *error)
@@ -263,7 +281,7 @@ static void store_one(Outcomes *outcomes, GPtrArray *entries, guint index, guint
 
     for (;;) {
         g_clear_error(&error);
-        if (store_range(outcomes->db, entries, index, 1, &error))
+        if (store_range(outcomes, entries, index, 1, &error))
             return;
         if (!is_passing(error) || *retries == 0 || cancel_fired(outcomes->stop))
             break;
@@ -289,7 +307,7 @@ static void store_all(Outcomes *outcomes, GPtrArray *entries)
     for (guint i = 0; i < entries->len; i++)
         if (needs_storing(entries->pdata[i]))
             g_ptr_array_add(wanted, entries->pdata[i]);
-    if (wanted->len == 0 || store_range(outcomes->db, wanted, 0, wanted->len, &error))
+    if (wanted->len == 0 || store_range(outcomes, wanted, 0, wanted->len, &error))
         return;
     for (guint i = 0; i < wanted->len; i++)
         store_one(outcomes, wanted, i, &retries);
@@ -344,11 +362,12 @@ static void run(void *data)
     }
 }
 
-Outcomes *outcomes_new(Db *db, Events *events, guint expected)
+Outcomes *outcomes_new(Db *db, OrgTree *tree, Events *events, guint expected)
 {
     Outcomes *outcomes = g_new0(Outcomes, 1);
 
     outcomes->db = db;
+    outcomes->tree = tree;
     outcomes->events = events;
     outcomes->queue = queue_new(ROOM_COUNT + 2 * expected, outcome_free_item);
     outcomes->stop = cancel_new();

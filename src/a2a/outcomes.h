@@ -12,6 +12,7 @@
 #include "a2a/usage.h"
 #include "base/ids.h"
 #include "events/events.h"
+#include "org/tree.h"
 
 typedef struct _Outcomes Outcomes;
 
@@ -36,9 +37,9 @@ Outcome *outcome_new(const char *target_id);
 void outcome_free(Outcome *outcome); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outcome, outcome_free)
 
-/* `expected`: outcomes that may still come after room has run out (forwards at once). Borrows both
- * pointers; starts the thread. */
-Outcomes *outcomes_new(Db *db, Events *events, guint expected);
+/* `expected`: outcomes that may still come after room has run out (forwards at once). Borrows all
+ * three pointers; starts the thread. */
+Outcomes *outcomes_new(Db *db, OrgTree *tree, Events *events, guint expected);
 /* Writes what is there and joins the thread. Repeatable. */
 void outcomes_stop(Outcomes *outcomes);
 void outcomes_free(Outcomes *outcomes); /* stops first; NULL is fine */

@@ -15,11 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sync.h"
-#include "store/usage.h"
+#include "org/spend.h"
 #include "store/workspaces.h"
 
 #include <string.h>
-#include <time.h>
 
 #define CEILING_S              (30 * 60) /* spec 04, 5.8 */
 #define TIMEOUT_MAX_S          (24 * 60 * 60)
@@ -28,7 +27,6 @@
 #define ANSWER_MAX_BYTES       (10 * 1024 * 1024)
 #define MAX_FORWARDS_DEFAULT   1024
 #define STREAM_PING_DEFAULT_MS (20 * 1000) /* ARCHITECTURE D20 */
-#define MICRO_USD_PER_CENT     10000
 
 struct _Proxy {
     ProxyOptions options; /* constant */
@@ -543,45 +541,6 @@ static gboolean refuse(Answer *out, Answer answer)
     return FALSE;
 }
 
-static gint64 month_start_us(gint64 time_us, int month_offset, gint64 *period)
-{
-    time_t seconds = (time_t)(time_us / CLOCK_SECOND_US);
-    struct tm parts = {0};
-    struct tm start = {0};
-
-    gmtime_r(&seconds, &parts);
-    start.tm_year = parts.tm_year;
-    start.tm_mon = parts.tm_mon + month_offset;
-    start.tm_mday = 1;
-    if (period)
-        *period = (gint64)(parts.tm_year + 1900) * 100 + parts.tm_mon + 1;
-    return (gint64)timegm(&start) * CLOCK_SECOND_US;
-}
-
-/* The greater of what the agent reports and what was metered, in cents of this month (spec
- * 01, 17.2). A look-up that fails counts as nothing, as the specification has it. */
-static gint64 spend_of(Db *db, const WorkspaceRow *row)
-{
-    gint64 now_us = clock_now_us(), period = 0;
-    gint64 from_us = month_start_us(now_us, 0, &period);
-    gint64 reported =
-        row->spend_period == 0 || row->spend_period == period ? row->monthly_spend : 0;
-    g_autoptr(GError) error = NULL;
-    UsageTotal metered = {0};
-
-    if (reported >= row->budget_limit)
-        return reported;
-    if (!store_usage_sum(db, row->id, from_us, month_start_us(now_us, 1, NULL), &metered, &error))
-        log_warning("spending could not be looked up", LOG_TEXT("workspace", row->id),
-                    LOG_CAUSE(error));
-    return MAX(reported, metered.cost_micro_usd / MICRO_USD_PER_CENT);
-}
-
-static gboolean is_over_budget(Db *db, const WorkspaceRow *row)
-{
-    return row->budget_limit >= 0 && spend_of(db, row) >= row->budget_limit;
-}
-
 /* An agent registers under the name that other containers know; until the reconciler has recorded
  * the address that this server knows, the engine is asked. */
 static void correct_address(Forward *forward, const WorkspaceRow *row)
@@ -642,7 +601,7 @@ static gboolean admit(Forward *forward, const char *body, gsize length, Answer *
     if (!node)
         return refuse(answer, answer_error(404, "workspace not found"));
     row = org_node_row(node);
-    if (is_over_budget(options->db, row))
+    if (spend_is_over(row, clock_now_us()))
         return refuse(answer, answer_error(402, "workspace budget limit exceeded"));
     if (!admit_address(forward, row, answer) || !admit_body(forward, body, length, answer))
         return FALSE;
@@ -749,7 +708,7 @@ Proxy *proxy_new(const ProxyOptions *options)
     condition_init(&proxy->relayed);
     proxy->forwards = g_hash_table_new(NULL, NULL);
     proxy->relays = g_ptr_array_new_with_free_func(relay_unref_item);
-    proxy->outcomes = outcomes_new(options->db, options->events, expected);
+    proxy->outcomes = outcomes_new(options->db, options->tree, options->events, expected);
     proxy->pinger = thread_start("a2a-pinger", ping_streams, proxy);
     return proxy;
 }

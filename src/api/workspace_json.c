@@ -1,5 +1,8 @@
 #include "api/workspace_json.h"
 
+#include "base/clock.h"
+#include "org/spend.h"
+
 static void text_or_null(JsonOut *out, const char *key, const char *text)
 {
     json_out_text(out, key, text && *text ? text : NULL);
@@ -13,10 +16,13 @@ static void text_or_empty(JsonOut *out, const char *key, const char *text)
 /* Keys that say more than the openly readable object may: absent there, not null. */
 static void write_private(JsonOut *out, const WorkspaceRow *row)
 {
+    gint64 spend = spend_cents(row, clock_now_us());
+
     text_or_empty(out, "last_sample_error", row->last_sample_error);
     text_or_empty(out, "current_task", row->current_task);
     text_or_null(out, "workspace_dir", row->workspace_dir);
-    json_out_int(out, "monthly_spend", row->monthly_spend);
+    json_out_int(out, "monthly_spend", spend);
+    json_out_int(out, "budget_used", spend); /* what the page of the reference reads */
     if (row->budget_limit < 0)
         json_out_null(out, "budget_limit");
     else

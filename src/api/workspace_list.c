@@ -1,12 +1,15 @@
 #include "api/workspace_list.h"
 
 #include "api/workspace_json.h"
+#include "base/clock.h"
 #include "base/sync.h"
+#include "org/spend.h"
 
 struct _ListCache {
     Mutex lock;
     GBytes *json;    /* NULL: nothing yet */
     guint64 version; /* of the tree `json` was made from */
+    gint64 period;   /* the month it was made in: spending begins anew with the next */
 };
 
 ListCache *list_cache_new(void)
@@ -26,9 +29,11 @@ void list_cache_free(ListCache *cache)
     g_free(cache);
 }
 
-static GBytes *find_locked(ListCache *cache, guint64 version)
+static GBytes *find_locked(ListCache *cache, guint64 version, gint64 period)
 {
-    return cache->json && cache->version == version ? g_bytes_ref(cache->json) : NULL;
+    return cache->json && cache->version == version && cache->period == period
+               ? g_bytes_ref(cache->json)
+               : NULL;
 }
 
 static GBytes *make(OrgTree *tree)
@@ -49,20 +54,22 @@ GBytes *list_cache_get(ListCache *cache, OrgTree *tree)
     /* The version is asked first: what changes while the list is made leads to a newer one at the
      * next call. */
     guint64 version = org_tree_version(tree);
+    gint64 period = spend_period(clock_now_us());
     GBytes *json = NULL;
     GBytes *old = NULL;
 
     mutex_lock(&cache->lock);
-    json = find_locked(cache, version);
+    json = find_locked(cache, version, period);
     mutex_unlock(&cache->lock);
     if (json)
         return json;
     json = make(tree);
     mutex_lock(&cache->lock);
-    if (!cache->json || cache->version < version) {
+    if (!cache->json || cache->version < version || cache->period < period) {
         old = cache->json;
         cache->json = g_bytes_ref(json);
         cache->version = version;
+        cache->period = period;
     }
     mutex_unlock(&cache->lock);
     if (old)

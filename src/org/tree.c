@@ -3,10 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/sync.h"
+#include "org/spend.h"
+#include "store/usage.h"
 #include "store/workspaces.h"
 
 #include <string.h>
-#include <time.h>
 
 /* A step more than this between two levels of one line of ancestors is no relation any more; it
  * also ends a cycle that an old database may hold. Source: spec 04, section 4, rows 8 to 11. */
@@ -148,12 +149,29 @@ static void copy_vitals(WorkspaceRow *to, const WorkspaceRow *from, gboolean wit
 
 /* ---- Life ---- */
 
+/* What the month has cost so far; from here on org_tree_add_usage keeps count. */
+static gboolean read_usage(Db *db, GPtrArray *rows, GError **error)
+{
+    gint64 now_us = clock_now_us(), from_us = 0, to_us = 0;
+    g_autoptr(GHashTable) costs = NULL;
+
+    spend_period_bounds(now_us, &from_us, &to_us);
+    costs = store_usage_cost_each(db, from_us, to_us, error);
+    for (guint i = 0; costs && i < rows->len; i++) {
+        WorkspaceRow *row = rows->pdata[i];
+        const gint64 *cost = g_hash_table_lookup(costs, row->id);
+        row->metered_micro_usd = cost ? *cost : 0;
+        row->metered_period = spend_period(now_us);
+    }
+    return costs != NULL;
+}
+
 OrgTree *org_tree_new(Db *db, GError **error)
 {
     g_autoptr(GPtrArray) rows = store_workspace_list_live(db, error);
     OrgTree *tree = NULL;
 
-    if (!rows)
+    if (!rows || !read_usage(db, rows, error))
         return NULL;
     tree = g_new0(OrgTree, 1);
     tree->db = db;
@@ -220,6 +238,8 @@ static void take_row_locked(OrgTree *tree, Entry *entry, WorkspaceRow *row, guin
         /* What a heartbeat brought and no flush has committed yet is newer than what was read. */
         if (entry->is_dirty || entry->node->row->last_heartbeat_at_us > row->last_heartbeat_at_us)
             copy_vitals(row, entry->node->row, entry->spend_changed);
+        row->metered_micro_usd = entry->node->row->metered_micro_usd;
+        row->metered_period = entry->node->row->metered_period;
         entry_set_node_locked(tree, entry, node_new(row));
     }
     entry->ticket = ticket;
@@ -421,16 +441,6 @@ gboolean org_tree_would_cycle(OrgTree *tree, const char *id, const char *parent)
 
 /* ---- Vital signs ---- */
 
-static gint64 month_of(gint64 time_us)
-{
-    time_t seconds = (time_t)(time_us / CLOCK_SECOND_US);
-    struct tm parts;
-
-    if (!gmtime_r(&seconds, &parts))
-        return 0;
-    return (gint64)(parts.tm_year + 1900) * 100 + parts.tm_mon + 1;
-}
-
 static void replace_text(char **field, const char *text)
 {
     if (g_strcmp0(*field, text) == 0)
@@ -450,7 +460,7 @@ static void apply_vitals(WorkspaceRow *row, const OrgVitals *vitals)
     replace_text(&row->current_task, vitals->current_task ? vitals->current_task : "");
     if (vitals->monthly_spend) {
         row->monthly_spend = vitals->monthly_spend;
-        row->spend_period = month_of(vitals->heartbeat_at_us);
+        row->spend_period = spend_period(vitals->heartbeat_at_us);
     }
     row->last_heartbeat_at_us = MAX(row->last_heartbeat_at_us, vitals->heartbeat_at_us);
     if (vitals->active_tasks > 0)
@@ -489,6 +499,24 @@ void org_tree_touch_activity(OrgTree *tree, const char *id, gboolean outbound)
             row->last_outbound_at_us = now_us;
         row->idle_since_us = now_us;
         entry->is_dirty = TRUE;
+        entry_set_node_locked(tree, entry, node_new(row));
+    }
+    mutex_unlock(&tree->lock);
+}
+
+void org_tree_add_usage(OrgTree *tree, const char *id, gint64 cost_micro_usd, gint64 at_us)
+{
+    gint64 period = spend_period(at_us);
+    Entry *entry = NULL;
+
+    mutex_lock(&tree->lock);
+    entry = g_hash_table_lookup(tree->entries, id);
+    if (entry && entry->node->row->metered_period <= period) {
+        WorkspaceRow *row = workspace_row_copy(entry->node->row);
+        if (row->metered_period < period)
+            row->metered_micro_usd = 0;
+        row->metered_period = period;
+        row->metered_micro_usd += cost_micro_usd;
         entry_set_node_locked(tree, entry, node_new(row));
     }
     mutex_unlock(&tree->lock);

@@ -1,4 +1,5 @@
-/* A workspace as the database keeps it. Plain values, no behaviour. Source: spec 01, sections 4, 10.1, 19.1, 19.26. */
+/* A workspace as the database keeps it. Plain values, no behaviour. Source: spec 01, sections
+ * 4, 10.1, 19.1, 19.26. */
 #pragma once
 
 #include "base/ids.h"
@@ -31,10 +32,10 @@ typedef struct {
     gint64 tier;
     WorkspaceStatus status;
     char *source_bundle_id;
-    char *agent_card; /* compact JSON */
-    char *url;        /* where the server reaches the agent */
-    gboolean url_is_minted; /* TRUE: made by our own engine (trusted); FALSE: said by the agent */
-    char *agent_url;        /* what the agent last registered; shown to peers */
+    char *agent_card;        /* compact JSON */
+    char *url;               /* where the server reaches the agent */
+    gboolean url_is_minted;  /* TRUE: made by our own engine (trusted); FALSE: said by the agent */
+    char *agent_url;         /* what the agent last registered; shown to peers */
     char parent_id[ID_SIZE]; /* "" for a root */
     gint64 last_heartbeat_at_us;
     double last_error_rate;
@@ -47,10 +48,10 @@ typedef struct {
     char *awareness_namespace;
     char *runtime;
     char *workspace_dir;
-    char *workspace_access; /* "none", "read_only", "read_write" */
-    gint64 budget_limit;    /* US cents; -1: no limit */
-    gint64 monthly_spend;   /* US cents */
-    gint64 spend_period;    /* yyyymm of monthly_spend, 0: none yet */
+    char *workspace_access;          /* "none", "read_only", "read_write" */
+    gint64 budget_limit;             /* US cents; -1: no limit */
+    gint64 monthly_spend;            /* US cents */
+    gint64 spend_period;             /* yyyymm of monthly_spend, 0: none yet */
     gint64 hibernation_idle_minutes; /* 0: off */
     gint64 last_outbound_at_us;
     gint64 max_concurrent_tasks;
@@ -64,6 +65,9 @@ typedef struct {
     gint64 idle_since_us;
     double x, y; /* canvas_layouts; 0 without a row */
     gboolean collapsed;
+    /* Not of this table: the tree in memory (org/tree.h) fills them in, else 0. */
+    gint64 metered_micro_usd; /* token usage of the month metered_period */
+    gint64 metered_period;    /* yyyymm; 0: none */
 } WorkspaceRow;
 
 WorkspaceRow *workspace_row_new(void); /* zeroed, budget_limit -1, max_concurrent_tasks 1 */

@@ -410,10 +410,10 @@ static void test_budget(Fixture *fixture, gconstpointer data)
     static const AgentStep steps[] = {AGENT_ANSWER("200 OK", "application/json", "{}"), {0}};
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     gint64 month = g_date_time_get_year(now) * 100 + g_date_time_get_month(now);
-    gint64 day_us = clock_now_us() / CLOCK_DAY_US * CLOCK_DAY_US;
     Agent agent;
     char id[ID_SIZE];
     g_auto(Reply) below = {0};
+    g_auto(Reply) metered = {0};
     g_auto(Reply) last_month = {0};
     g_auto(Reply) unlimited = {0};
 
@@ -426,9 +426,11 @@ static void test_budget(Fixture *fixture, gconstpointer data)
     add_with_budget(fixture, agent.url, 500, 499, month, id);
     send_as(fixture, "", id, HELLO, &below);
     g_assert_cmpuint(below.status, ==, 200);
-    /* What was metered counts when it is more than what was reported: 10 M output tokens cost 150
-     * dollars. */
-    g_assert_true(store_usage_add(fixture->house.db, id, day_us, 0, 10000000, NULL));
+    /* What was metered counts when it is more than what was reported. */
+    org_tree_add_usage(fixture->house.tree, id, 4999999, clock_now_us());
+    send_as(fixture, "", id, HELLO, &metered);
+    g_assert_cmpuint(metered.status, ==, 200);
+    org_tree_add_usage(fixture->house.tree, id, 1, clock_now_us());
     assert_refused(fixture, id, HELLO, 402, "error", "\"workspace budget limit exceeded\"");
     add_with_budget(fixture, agent.url, 500, 900, 200001, id);
     send_as(fixture, "", id, HELLO, &last_month);

@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "db/migrations.h"
+#include "org/spend.h"
 #include "org/tree.h"
+#include "store/usage.h"
 #include "store/workspaces.h"
 
 #include <glib/gstdio.h>
@@ -162,6 +164,67 @@ static void test_the_list_is_in_order_of_creation(Fixture *fixture, gconstpointe
 #define CASE(name_, function_)                                                                     \
     g_test_add("/tree/" name_, Fixture, NULL, set_up, function_, tear_down)
 
+/* ---- Spending ---- */
+
+static gint64 spent(Fixture *fixture, gint64 at_us)
+{
+    g_autoptr(OrgNode) node = org_tree_find(fixture->tree, fixture->a);
+
+    return spend_cents(org_node_row(node), at_us);
+}
+
+static void test_usage_is_counted_in_its_month(Fixture *fixture, gconstpointer data)
+{
+    gint64 now_us = clock_now_us(), from_us = 0, to_us = 0;
+
+    (void)data;
+    spend_period_bounds(now_us, &from_us, &to_us);
+    org_tree_add_usage(fixture->tree, fixture->a, 19999, now_us);
+    g_assert_cmpint(spent(fixture, now_us), ==, 1);
+    g_assert_true(org_tree_refresh(fixture->tree, fixture->a, NULL)); /* it outlives a read */
+    g_assert_cmpint(spent(fixture, now_us), ==, 1);
+    g_assert_cmpint(spent(fixture, to_us), ==, 0);
+    org_tree_add_usage(fixture->tree, fixture->a, 30000, to_us);
+    g_assert_cmpint(spent(fixture, to_us), ==, 3);
+    org_tree_add_usage(fixture->tree, fixture->a, 90000, from_us); /* late, of the month before */
+    g_assert_cmpint(spent(fixture, to_us), ==, 3);
+    org_tree_add_usage(fixture->tree, "00000000-0000-4000-8000-000000000000", 1, now_us);
+}
+
+static void test_usage_is_read_at_start(Fixture *fixture, gconstpointer data)
+{
+    gint64 now_us = clock_now_us(), from_us = 0, to_us = 0;
+
+    (void)data;
+    spend_period_bounds(now_us, &from_us, &to_us);
+    g_assert_true(store_usage_add(fixture->db, fixture->a, from_us, 0, 2000, NULL));
+    g_assert_true(store_usage_add(fixture->db, fixture->a, to_us - CLOCK_DAY_US, 10000, 0, NULL));
+    g_assert_true(store_usage_add(fixture->db, fixture->a, from_us - 1, 10000000, 0, NULL));
+    g_assert_true(store_usage_add(fixture->db, fixture->b, from_us, 10000000, 0, NULL));
+    org_tree_free(fixture->tree);
+    fixture->tree = org_tree_new(fixture->db, NULL);
+    g_assert_cmpint(spent(fixture, now_us), ==, 6);
+}
+
+static void test_the_greater_spending_counts(void)
+{
+    gint64 january_us = 1767225600 * CLOCK_SECOND_US; /* 2026-01-01 */
+    WorkspaceRow row = {.budget_limit = 500, .monthly_spend = 550, .spend_period = 202601};
+
+    g_assert_cmpint(spend_period(january_us), ==, 202601);
+    g_assert_cmpint(spend_period(january_us - 1), ==, 202512);
+    g_assert_true(spend_is_over(&row, january_us));
+    row.metered_period = 202601;
+    row.metered_micro_usd = 5510000;
+    g_assert_cmpint(spend_cents(&row, january_us), ==, 551);
+    g_assert_cmpint(spend_cents(&row, january_us + 31 * CLOCK_DAY_US), ==, 0);
+    g_assert_false(spend_is_over(&row, january_us + 31 * CLOCK_DAY_US));
+    row.budget_limit = 0;
+    g_assert_true(spend_is_over(&row, january_us + 31 * CLOCK_DAY_US));
+    row.budget_limit = -1;
+    g_assert_false(spend_is_over(&row, january_us));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -171,5 +234,8 @@ int main(int argc, char **argv)
     CASE("heartbeats-reach-the-database", test_heartbeats_reach_the_database);
     CASE("removed-ones-leave", test_removed_ones_leave);
     CASE("the-list-is-in-order-of-creation", test_the_list_is_in_order_of_creation);
+    CASE("usage-is-counted-in-its-month", test_usage_is_counted_in_its_month);
+    CASE("usage-is-read-at-start", test_usage_is_read_at_start);
+    g_test_add_func("/tree/the-greater-spending-counts", test_the_greater_spending_counts);
     return g_test_run();
 }

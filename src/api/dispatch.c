@@ -207,9 +207,10 @@ static gboolean pass_rate_limit(ApiCall *call)
 static gboolean is_api_path(const char *path)
 {
     static const char *const prefixes[] = {
-        "/workspaces", "/registry", "/health", "/admin",     "/metrics",      "/settings",
-        "/bundles",    "/org",      "/orgs",   "/templates", "/plugins",      "/webhooks",
-        "/channels",   "/ws",       "/events", "/approvals", "/instructions", "/ready",
+        "/workspaces", "/registry",     "/health",   "/admin",  "/metrics",
+        "/settings",   "/bundles",      "/org",      "/orgs",   "/templates",
+        "/plugins",    "/webhooks",     "/channels", "/ws",     "/events",
+        "/approvals",  "/instructions", "/ready",    "/canvas",
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++) {

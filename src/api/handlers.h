@@ -26,6 +26,18 @@ gboolean api_workspace_usage(ApiCall *call, GError **error); /* spec 03, 8.4 */
 /* workspace_logs.c: ours */
 gboolean api_workspace_logs(ApiCall *call, GError **error);
 
+/* agents.c, canvas.c, workspace_config.c, budget.c: spec 01 sections 14 to 17 */
+gboolean api_agent_assign(ApiCall *call, GError **error);
+gboolean api_agent_replace(ApiCall *call, GError **error);
+gboolean api_agent_remove(ApiCall *call, GError **error);
+gboolean api_agent_move(ApiCall *call, GError **error);
+gboolean api_viewport_get(ApiCall *call, GError **error);
+gboolean api_viewport_put(ApiCall *call, GError **error);
+gboolean api_config_get(ApiCall *call, GError **error);
+gboolean api_config_patch(ApiCall *call, GError **error);
+gboolean api_budget_get(ApiCall *call, GError **error);
+gboolean api_budget_patch(ApiCall *call, GError **error);
+
 /* tokens.c: spec 03 sections 5.2, 5.5 */
 gboolean api_token_list(ApiCall *call, GError **error);
 gboolean api_token_create(ApiCall *call, GError **error);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "provision/templates.h"
+#include "reconcile/freeze.h"
 #include "reconcile/internal.h"
 #include "store/workspaces.h"
 
@@ -156,7 +157,8 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
 
     switch (plan->step) {
     case PLAN_START:
-        return start_from_nothing(look, error);
+        return freeze_is_asleep(look) ? freeze_provision(look, error)
+                                      : start_from_nothing(look, error);
     case PLAN_SEED:
         return start_from_created(look, plan->container, error);
     case PLAN_LAUNCH:
@@ -177,8 +179,13 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
         return raise_generation(look, plan->container, error);
     case PLAN_REMOVE:
         return remove_container(look, plan->container, plan->reason, error);
+    case PLAN_FREEZE:
+        return freeze_container(look, plan->container, error);
+    case PLAN_THAW:
+        return freeze_thaw(look, plan->container, error);
     case PLAN_FINISH:
-        return remove_finish(look, error);
+        return look->runtime->desired == RUNTIME_FROZEN ? verdict_stopped(look, error)
+                                                        : remove_finish(look, error);
     case PLAN_REST:
         break;
     }
@@ -199,7 +206,8 @@ static gboolean do_without_engine(Look *look, gboolean *rests, GError **error)
     *rests = TRUE;
     if (runtime->desired == RUNTIME_RUNNING || was_made)
         return TRUE;
-    return remove_finish(look, error);
+    return runtime->desired == RUNTIME_FROZEN ? verdict_stopped(look, error)
+                                              : remove_finish(look, error);
 }
 
 /* One step. `rests`: nothing more to do until `again_at_us` (wall; 0: until asked). */
@@ -263,6 +271,8 @@ static gboolean conclude(Look *look, const GError *cause, gboolean *rests, GErro
     }
     if (look->runtime->desired == RUNTIME_RUNNING && look->runtime->phase != RUNTIME_FAILED)
         return verdict_attempt_failed(look, cause, error);
+    if (look->runtime->desired == RUNTIME_FROZEN)
+        return freeze_give_up(look, cause, error);
     *rests = TRUE;
     if (look->runtime->desired == RUNTIME_RUNNING) { /* cleaning up after a failure */
         log_warning("clean-up failed", LOG_TEXT("workspace", look->id), LOG_CAUSE(cause));
@@ -330,14 +340,16 @@ void look_run(const char *id, void *data)
     look_forget(&look);
 }
 
+/* Thawing takes no longer than stopping, and somebody waits for it. */
 WorkKind look_classify(const char *id, void *data)
 {
     Reconciler *reconciler = data;
     RuntimeDesired desired = RUNTIME_RUNNING;
-    gint64 generation = 0;
+    RuntimePhase phase = RUNTIME_PENDING;
     gboolean found = FALSE;
 
-    if (!store_runtime_peek(reconciler->options.db, id, &desired, &generation, &found, NULL))
+    if (!store_runtime_glance(reconciler->options.db, id, &desired, &phase, &found, NULL))
         return WORK_STOP; /* the look itself will find out */
-    return found && desired == RUNTIME_RUNNING ? WORK_START : WORK_STOP;
+    return found && desired == RUNTIME_RUNNING && phase != RUNTIME_PHASE_FROZEN ? WORK_START
+                                                                                : WORK_STOP;
 }

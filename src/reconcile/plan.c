@@ -96,12 +96,19 @@ static gboolean is_alive(const PlanInput *input)
     return has_status(input, WORKSPACE_ONLINE) || has_status(input, WORKSPACE_DEGRADED);
 }
 
+static gboolean sleeps(const PlanInput *input)
+{
+    return has_status(input, WORKSPACE_HIBERNATING) || has_status(input, WORKSPACE_HIBERNATED);
+}
+
 static Plan plan_none(const PlanInput *input)
 {
     const RuntimeRow *runtime = input->runtime;
 
     if (was_started(runtime))
         return act(PLAN_DIED, NULL, "its container is gone");
+    if (runtime->phase == RUNTIME_PHASE_FROZEN) /* nobody's death: it is made anew */
+        return act(PLAN_START, NULL, "nothing is left to thaw");
     if (runtime->phase == RUNTIME_FAILED)
         return rest(0);
     if (runtime->phase == RUNTIME_BACKOFF && is_overdue(input))
@@ -141,6 +148,9 @@ static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
     const RuntimeRow *runtime = input->runtime;
     gint64 settled_at_us = container->started_at_us + PLAN_SETTLED_AFTER_US;
 
+    if (runtime->phase == RUNTIME_PHASE_FROZEN ||
+        (was_started(runtime) && is_recorded(runtime, container) && sleeps(input)))
+        return act(PLAN_THAW, container, "wished to be awake");
     if (runtime->phase == RUNTIME_FAILED && !is_alive(input))
         return act(PLAN_HALT, container, "has failed");
     if (!was_started(runtime) || !is_recorded(runtime, container) || has_moved(runtime, container))
@@ -170,10 +180,24 @@ static Plan plan_restarting(const PlanInput *input, const ContainerInfo *contain
     return rest(input->now_us + RESTARTING_LOOK_US); /* the engine restarts it */
 }
 
+static Plan plan_paused(const PlanInput *input, const ContainerInfo *container)
+{
+    switch (input->runtime->phase) {
+    case RUNTIME_PHASE_FROZEN:
+        return act(PLAN_THAW, container, "wished to be awake");
+    case RUNTIME_BACKOFF:
+        return act(PLAN_REMOVE, container, "cannot be thawed");
+    default:
+        return rest(0); /* by hand; not a death */
+    }
+}
+
 static Plan plan_exited(const PlanInput *input, const ContainerInfo *container)
 {
     gint64 kept_until_us = container->finished_at_us + PLAN_KEEP_FAILED_US;
 
+    if (input->runtime->phase == RUNTIME_PHASE_FROZEN)
+        return act(PLAN_REMOVE, container, "ended while it was frozen");
     if (input->runtime->phase == RUNTIME_BACKOFF)
         return act(PLAN_REMOVE, container, "ended");
     if (input->runtime->phase != RUNTIME_FAILED)
@@ -198,7 +222,7 @@ static Plan plan_current(const PlanInput *input, const ContainerInfo *container)
     case CONTAINER_RUNNING:
         return plan_running(input, container);
     case CONTAINER_PAUSED:
-        return rest(0); /* by hand; not a death */
+        return plan_paused(input, container);
     case CONTAINER_RESTARTING:
         return plan_restarting(input, container);
     case CONTAINER_EXITED:
@@ -226,12 +250,41 @@ static Plan plan_wished_running(const PlanInput *input)
     return plan_current(input, keeper);
 }
 
+/* ---- Wished to be frozen ---- */
+
+/* What cannot be frozen is taken away: its workspace sleeps without a container. */
+static Plan plan_wished_frozen(const PlanInput *input)
+{
+    const RuntimeRow *runtime = input->runtime;
+    const ContainerInfo *keeper = plan_keeper(runtime, input->containers);
+    const ContainerInfo *other = find_other(input->containers, keeper);
+    gboolean is_told = !has_status(input, WORKSPACE_HIBERNATING);
+
+    if (!keeper)
+        return runtime->phase == RUNTIME_GONE && is_told
+                   ? rest(0)
+                   : act(PLAN_FINISH, NULL, "nothing is left");
+    if (other)
+        return act(PLAN_REMOVE, other, "second container of its workspace");
+    if (keeper->labels.generation != runtime->generation)
+        return act(PLAN_REMOVE, keeper, "of another generation");
+    if (keeper->state == CONTAINER_PAUSED && runtime->phase == RUNTIME_PHASE_FROZEN && is_told)
+        return rest(0);
+    if (keeper->state == CONTAINER_PAUSED || keeper->state == CONTAINER_RUNNING)
+        return act(PLAN_FREEZE, keeper, "wished to be frozen");
+    return act(PLAN_REMOVE, keeper, "cannot be frozen");
+}
+
+/* ---- All wishes ---- */
+
 Plan plan_next(const PlanInput *input)
 {
     const RuntimeRow *runtime = input->runtime;
 
     if (runtime->desired == RUNTIME_RUNNING)
         return plan_wished_running(input);
+    if (runtime->desired == RUNTIME_FROZEN)
+        return plan_wished_frozen(input);
     if (runtime->phase == RUNTIME_BACKOFF && input->now_us < runtime->next_attempt_at_us)
         return rest(runtime->next_attempt_at_us);
     if (input->containers->len > 0)

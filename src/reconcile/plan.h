@@ -23,6 +23,8 @@ typedef enum {
     PLAN_HALT,       /* stop `container`, keep it for inspection */
     PLAN_RAISE,      /* `container` is of a later generation than the row knows */
     PLAN_REMOVE,     /* stop and remove `container` */
+    PLAN_FREEZE,     /* halt `container` where it stands, and say so */
+    PLAN_THAW,       /* let `container` go on, and say so */
     PLAN_FINISH,     /* no container is left where none is wished */
 } PlanStep;
 

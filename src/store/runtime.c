@@ -177,6 +177,22 @@ gboolean store_runtime_raise(Db *db, const char *workspace_id, gint64 generation
            error_prefix(error, "raise the generation of workspace %s", workspace_id);
 }
 
+gboolean store_runtime_switch(Db *db, const char *workspace_id, gint64 generation,
+                              RuntimeDesired from, RuntimeDesired to, gboolean *changed,
+                              GError **error)
+{
+    static const char sql[] = "UPDATE workspace_runtime SET desired = $4, updated_at = $5"
+                              " WHERE workspace_id = $1 AND generation = $2 AND desired = $3";
+    gint64 rows = 0;
+
+    if (!db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_INT(generation),
+                 DB_TEXT(runtime_desired_name(from)), DB_TEXT(runtime_desired_name(to)),
+                 DB_INT(clock_now_us())))
+        return error_prefix(error, "switch the wish for workspace %s", workspace_id);
+    *changed = rows == 1;
+    return TRUE;
+}
+
 /* ---- Reading ---- */
 
 gboolean store_runtime_find(Db *db, const char *workspace_id, RuntimeRow **row, GError **error)
@@ -213,6 +229,34 @@ gboolean store_runtime_peek(Db *db, const char *workspace_id, RuntimeDesired *de
         *generation = db_rows_int(rows, 1);
     }
     return TRUE;
+}
+
+gboolean store_runtime_glance(Db *db, const char *workspace_id, RuntimeDesired *desired,
+                              RuntimePhase *phase, gboolean *found, GError **error)
+{
+    static const char sql[] =
+        "SELECT desired, phase FROM workspace_runtime WHERE workspace_id = $1";
+    g_autoptr(DbRows) rows = db_query(db, sql, error, DB_TEXT(workspace_id));
+
+    if (!rows)
+        return error_prefix(error, "glance at the wish for workspace %s", workspace_id);
+    *found = db_rows_next(rows);
+    if (!*found)
+        return TRUE;
+    *desired =
+        (RuntimeDesired)index_of(db_rows_text(rows, 0), desired_names, G_N_ELEMENTS(desired_names));
+    *phase = (RuntimePhase)index_of(db_rows_text(rows, 1), phase_names, G_N_ELEMENTS(phase_names));
+    return TRUE;
+}
+
+GPtrArray *store_runtime_list_frozen(Db *db, gint64 before_us, guint limit, GError **error)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM workspace_runtime"
+                              " WHERE desired = 'frozen' AND updated_at < $1"
+                              " ORDER BY updated_at, workspace_id LIMIT $2";
+    g_autoptr(DbRows) rows = db_query(db, sql, error, DB_INT(before_us), DB_INT(limit));
+
+    return read_all(rows);
 }
 
 GPtrArray *store_runtime_list(Db *db, GError **error)

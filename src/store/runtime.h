@@ -79,6 +79,14 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_raise(Db *db, const char *works
                                                        gint64 generation, gint64 *now_generation,
                                                        GError **error);
 
+/* Changes the wish between RUNNING, FROZEN and STOPPED and keeps generation, phase and container:
+ * for what is done to a container, not instead of it. Fenced: nothing is written (`changed` FALSE)
+ * when generation or wish are others than the caller read. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_switch(Db *db, const char *workspace_id,
+                                                        gint64 generation, RuntimeDesired from,
+                                                        RuntimeDesired to, gboolean *changed,
+                                                        GError **error);
+
 /* ---- Reading ---- */
 
 /* With seed and log. NULL when there is none. */
@@ -88,6 +96,14 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_find(Db *db, const char *worksp
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_peek(Db *db, const char *workspace_id,
                                                       RuntimeDesired *desired, gint64 *generation,
                                                       gboolean *found, GError **error);
+/* What is wished and how far it is. `found` FALSE: no row. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_glance(Db *db, const char *workspace_id,
+                                                        RuntimeDesired *desired,
+                                                        RuntimePhase *phase, gboolean *found,
+                                                        GError **error);
+/* Those frozen since before `before_us`, oldest first, without seed and log. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_frozen(Db *db, gint64 before_us,
+                                                               guint limit, GError **error);
 /* All, without seed and log. GPtrArray of RuntimeRow, owned; NULL on an error. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list(Db *db, GError **error);
 /* Those in back-off whose time has come. */

@@ -201,6 +201,15 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_mark_hibernated(Db *db, const
                                                                    gboolean *changed,
                                                                    GError **error);
 
+/* The same of one that was frozen: it keeps the address under which other containers know it. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_mark_frozen(Db *db, const char *id,
+                                                               gboolean *changed, GError **error);
+/* hibernating, hibernated -> online: thawed, and reached at `url`, which our own engine gave. It is
+ * a sign of life, too. Fenced by generation. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_mark_thawed(Db *db, const char *id,
+                                                               gint64 generation, const char *url,
+                                                               gboolean *changed, GError **error);
+
 /* ---- The hierarchy ---- */
 
 typedef struct {

@@ -297,3 +297,26 @@ gboolean store_workspace_mark_hibernated(Db *db, const char *id, gboolean *chang
 
     return change_now(db, id, sql, changed, error);
 }
+
+gboolean store_workspace_mark_frozen(Db *db, const char *id, gboolean *changed, GError **error)
+{
+    static const char sql[] = "UPDATE workspaces SET status = 'hibernated', url = NULL,"
+                              " url_is_minted = 0, updated_at = $2"
+                              " WHERE id = $1 AND status = 'hibernating'";
+
+    return change_now(db, id, sql, changed, error);
+}
+
+gboolean store_workspace_mark_thawed(Db *db, const char *id, gint64 generation, const char *url,
+                                     gboolean *changed, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspaces SET status = 'online', url = $3, url_is_minted = 1,"
+        " last_heartbeat_at = $2, idle_since = $2, updated_at = $2"
+        " WHERE id = $1 AND status IN ('hibernating', 'hibernated')" JOINED_FENCE("$4");
+    const DbValue values[] = {DB_TEXT(id), DB_INT(clock_now_us()), DB_TEXT(url),
+                              DB_INT(generation)};
+
+    return joined_exec_fenced(db, id, sql, values, G_N_ELEMENTS(values), changed, error) ||
+           error_prefix(error, "mark workspace %s thawed", id);
+}

@@ -503,6 +503,33 @@ static inline gboolean world_stop_now(World *world, const char *ref, GError **er
     return world_leave(world, error);
 }
 
+/* `from` -> `to`; already so is success. */
+static inline gboolean world_halt(World *world, const char *ref, ContainerState from,
+                                  ContainerState to, GError **error)
+{
+    WorldContainer *container = NULL;
+
+    if (!world_enter(world, TRUE, error))
+        return FALSE;
+    container = world_find(world, ref);
+    if (!container)
+        return world_refuse(world, error, ERROR_NOT_FOUND, "no such container");
+    if (container->state != from && container->state != to)
+        return world_refuse(world, error, ERROR_CONFLICT, "it does not run");
+    container->state = to;
+    return world_leave(world, error);
+}
+
+static inline gboolean world_freeze(Engine *self, const char *ref, GError **error)
+{
+    return world_halt(world_of(self), ref, CONTAINER_RUNNING, CONTAINER_PAUSED, error);
+}
+
+static inline gboolean world_thaw(Engine *self, const char *ref, GError **error)
+{
+    return world_halt(world_of(self), ref, CONTAINER_PAUSED, CONTAINER_RUNNING, error);
+}
+
 static inline gboolean world_stop(Engine *self, const char *ref, guint grace_seconds,
                                   GError **error)
 {
@@ -921,6 +948,8 @@ static inline Engine *world_engine_new(World *world)
         .start = world_start,
         .stop = world_stop,
         .remove = world_remove,
+        .freeze = world_freeze,
+        .thaw = world_thaw,
         .volume_create = world_volume_create,
         .volume_list = world_volume_list,
         .volume_remove = world_volume_remove,

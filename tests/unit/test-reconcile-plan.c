@@ -25,6 +25,7 @@ typedef struct {
 } Case;
 
 #define RUN  RUNTIME_RUNNING
+#define FRZ  RUNTIME_FROZEN
 #define MIN_ CLOCK_MINUTE_US
 
 static const Case cases[] = {
@@ -129,6 +130,37 @@ static const Case cases[] = {
      .expected = PLAN_REMOVE},
     {"absent, nothing left", RUNTIME_ABSENT, RUNTIME_PENDING, WORKSPACE_REMOVED,
      .expected = PLAN_FINISH},
+    /* Wished to be frozen, and to be awake again. */
+    {"runs, to be frozen", FRZ, RUNTIME_READY, WORKSPACE_HIBERNATING, 5, CONTAINER_RUNNING,
+     .expected = PLAN_FREEZE},
+    {"halted, not yet told", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATING, 5, CONTAINER_PAUSED,
+     .expected = PLAN_FREEZE},
+    {"frozen", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5, CONTAINER_PAUSED,
+     .expected = PLAN_REST},
+    {"frozen, and started by the engine", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5,
+     CONTAINER_RUNNING, .expected = PLAN_FREEZE},
+    {"frozen, and silent for ever", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5,
+     CONTAINER_PAUSED, .silent_in_us = -1, .is_crash_loop = TRUE, .expected = PLAN_REST},
+    {"ended while frozen", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5, CONTAINER_EXITED,
+     .expected = PLAN_REMOVE},
+    {"older, to be frozen", FRZ, RUNTIME_READY, WORKSPACE_HIBERNATING, 4, CONTAINER_RUNNING,
+     .expected = PLAN_REMOVE},
+    {"vanished while frozen", FRZ, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED,
+     .expected = PLAN_FINISH},
+    {"vanished and known", FRZ, RUNTIME_GONE, WORKSPACE_HIBERNATED, .expected = PLAN_REST},
+    {"to be thawed", RUN, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5, CONTAINER_PAUSED,
+     .expected = PLAN_THAW},
+    {"thawed, not yet told", RUN, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5, CONTAINER_RUNNING,
+     .expected = PLAN_THAW},
+    {"woken before it was frozen", RUN, RUNTIME_READY, WORKSPACE_HIBERNATING, 5, CONTAINER_RUNNING,
+     .expected = PLAN_THAW},
+    {"nothing to thaw", RUN, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, .expected = PLAN_START},
+    {"died while frozen", RUN, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5, CONTAINER_EXITED,
+     .expected = PLAN_REMOVE},
+    {"could not be thawed", RUN, RUNTIME_BACKOFF, WORKSPACE_HIBERNATED, 5, CONTAINER_PAUSED,
+     .expected = PLAN_REMOVE},
+    {"frozen for long", RUNTIME_STOPPED, RUNTIME_PHASE_FROZEN, WORKSPACE_HIBERNATED, 5,
+     CONTAINER_PAUSED, .expected = PLAN_REMOVE},
     {"absent, intents left", RUNTIME_ABSENT, RUNTIME_GONE, WORKSPACE_REMOVED,
      .expected = PLAN_FINISH},
 };

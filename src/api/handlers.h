@@ -10,6 +10,10 @@ gboolean api_ready(ApiCall *call, GError **error);
 gboolean api_liveness(ApiCall *call, GError **error);
 gboolean api_metrics(ApiCall *call, GError **error);
 
+/* runtime.c: spec 02 section 17.3 A, J */
+gboolean api_runtime_list(ApiCall *call, GError **error);
+gboolean api_runtime_confirm(ApiCall *call, GError **error);
+
 /* web.c: the page, kept inside the program */
 gboolean api_web_page(ApiCall *call, GError **error);
 gboolean api_web_asset(ApiCall *call, GError **error);

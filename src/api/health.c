@@ -13,8 +13,8 @@ gboolean api_health(ApiCall *call, GError **error)
     return TRUE;
 }
 
-/* 200 only when a new piece of work could be taken and finished: database and engine answer, and it
- * is not shutting down. */
+/* 200 only when a new piece of work could be taken and finished: database and engine answer and are
+ * the ones we know, and it is not shutting down. */
 gboolean api_ready(ApiCall *call, GError **error)
 {
     ReconcilerStatus reconciler;
@@ -27,7 +27,7 @@ gboolean api_ready(ApiCall *call, GError **error)
 
     (void)error;
     reconciler_status(call->api->reconciler, &reconciler);
-    engine = !reconciler.has_engine || reconciler.engine_up;
+    engine = !reconciler.has_engine || (reconciler.engine_up && !reconciler.held);
     json_out_object(&out, NULL);
     json_out_text(&out, "status", database && engine && !stopping ? "ready" : "not_ready");
     json_out_text(&out, "database", database ? "up" : "down");
@@ -35,6 +35,8 @@ gboolean api_ready(ApiCall *call, GError **error)
                   !reconciler.has_engine ? "none"
                   : reconciler.engine_up ? "up"
                                          : "unreachable");
+    if (reconciler.held) /* POST /admin/runtime/confirm, or a corrected setting, ends it */
+        json_out_text(&out, "held", reconciler.held_why);
     if (stopping)
         json_out_bool(&out, "stopping", TRUE);
     json_out_end(&out);

@@ -139,6 +139,21 @@ static void write_queues(GString *text, ApiCall *call)
         proxy.unwritten);
 }
 
+static void write_deletions(GString *text, ApiCall *call)
+{
+    g_autoptr(GArray) deletions = reconciler_deletions(call->api->reconciler);
+
+    head(text, "workspaced_deletions_total", "counter", "Containers and volumes removed, and why.");
+    for (guint i = 0; i < deletions->len; i++) {
+        const ReconcilerDeletions *of = &g_array_index(deletions, ReconcilerDeletions, i);
+
+        g_string_append_printf(text,
+                               "workspaced_deletions_total{kind=\"%s\",reason=\"%s\"} "
+                               "%" G_GUINT64_FORMAT "\n",
+                               of->kind, of->reason, of->count);
+    }
+}
+
 static void write_reconciler(GString *text, ApiCall *call)
 {
     ReconcilerStatus status;
@@ -158,8 +173,10 @@ static void write_reconciler(GString *text, ApiCall *call)
         status.operations_running);
     one(text, "workspaced_reconcile_pass_seconds", "gauge", "Duration of the last pass.",
         (double)status.pass_duration_us / 1e6);
-    one(text, "workspaced_deletions_total", "counter", "Containers and volumes removed.",
-        (double)status.deletions);
+    one(text, "workspaced_reconcile_held", "gauge",
+        "Whether installation or engine are in dispute and nothing is started or removed.",
+        status.held);
+    write_deletions(text, call);
 }
 
 gboolean api_metrics(ApiCall *call, GError **error)

@@ -13,6 +13,8 @@ const Route api_routes[] = {
     {"GET", "/ready", AUTH_OPEN, ROUTE_HEAD | ROUTE_UNLIMITED, 4 * KIB, api_ready},
     {"GET", "/metrics", AUTH_OPEN, ROUTE_HEAD | ROUTE_UNLIMITED, 4 * KIB, api_metrics},
     {"GET", "/admin/liveness", AUTH_ADMIN, 0, 4 * KIB, api_liveness},
+    {"GET", "/admin/runtime", AUTH_ADMIN, 0, 4 * KIB, api_runtime_list},
+    {"POST", "/admin/runtime/confirm", AUTH_ADMIN, 0, 64 * KIB, api_runtime_confirm},
     {"GET", "/ws", AUTH_IN_HANDLER, 0, 4 * KIB, api_socket},
     {"GET", "/events", AUTH_ADMIN, 0, 4 * KIB, api_event_list},
     {"GET", "/events/:workspaceId", AUTH_ADMIN, 0, 4 * KIB, api_event_list_of},

@@ -8,9 +8,14 @@
 
 #define ID_FILE "installation-id"
 
-static gboolean keep(const Config *config, Db *db, const char *id, const char *in_file,
-                     const InstallationRow *in_database, GError **error)
+/* While in dispute nothing is written: a wrong setting, corrected, must leave no trace. */
+static gboolean keep(const Config *config, Db *db, const Installation *installation,
+                     const char *in_file, const InstallationRow *in_database, GError **error)
 {
+    const char *id = installation->id;
+
+    if (installation->disputed)
+        return TRUE;
     if (g_strcmp0(in_file, id) != 0 && !state_file_write(config->data_dir, ID_FILE, id, error))
         return FALSE;
     return in_database || store_installation_put(db, id, NULL, error);
@@ -35,5 +40,6 @@ gboolean installation_load(const Config *config, Db *db, Installation *installat
     if (installation->disputed)
         log_error("the database belongs to another installation: nothing is started or removed",
                   LOG_TEXT("ours", installation->id), LOG_TEXT("database", in_database->id));
-    return keep(config, db, installation->id, in_file, in_database, error);
+    installation->is_new = !in_file && !in_database;
+    return keep(config, db, installation, in_file, in_database, error);
 }

@@ -13,7 +13,8 @@
 
 typedef struct {
     char id[ID_SIZE];
-    gboolean disputed;
+    gboolean disputed; /* the reconciler finds this, too, and holds */
+    gboolean is_new;   /* neither file nor database knew it */
 } Installation;
 
 gboolean installation_load(const Config *config, Db *db, Installation *installation,

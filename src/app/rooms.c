@@ -290,6 +290,7 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .tree = rooms->tree,
         .tokens = rooms->tokens,
         .installation = rooms->installation.id,
+        .installation_is_new = rooms->installation.is_new,
         .data_dir = config->data_dir,
         .platform_url = config->platform_url,
         .secrets_key = rooms->secrets_key,

@@ -1,5 +1,5 @@
-/* One thread that knows whether the engine answers, whether it is the one we know, and when the
- * next pass is due; and one that listens to its events.
+/* One thread that knows whether the engine answers and when the next pass is due (whether it is the
+ * one we know: identity.c); and one that listens to its events.
  *
  * A daemon that is down or slow makes its containers unknown, never dead: while it is down the
  * executor is paused, so nothing can be concluded. Three failed pings in a row are "down"; one that
@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "reconcile/internal.h"
-#include "store/installation.h"
 
 #include <string.h>
 
@@ -72,88 +71,6 @@ static gboolean find_engine(Reconciler *reconciler)
     return FALSE;
 }
 
-/* ---- Is it the one we know? ---- */
-
-static void set_host(Reconciler *reconciler, EngineInfo *info)
-{
-    EngineInfo *former = NULL;
-
-    mutex_lock(&reconciler->lock);
-    former = reconciler->host;
-    reconciler->host = info;
-    mutex_unlock(&reconciler->lock);
-    engine_info_free(former);
-}
-
-static void set_held(Reconciler *reconciler, gboolean is_held, const char *reason)
-{
-    gboolean was_held = FALSE;
-
-    mutex_lock(&reconciler->lock);
-    was_held = reconciler->status.held;
-    reconciler->status.held = is_held;
-    mutex_unlock(&reconciler->lock);
-    if (is_held && !was_held)
-        log_error("nothing is started or removed until an administrator confirms",
-                  LOG_TEXT("why", reason));
-    if (was_held && !is_held)
-        log_info("the engine was confirmed");
-}
-
-/* NULL: it is. Else why not. */
-static const char *find_dispute(const Reconciler *reconciler, const InstallationRow *row,
-                                const char *daemon_id)
-{
-    if (row && strcmp(row->id, reconciler->options.installation) != 0)
-        return "the database belongs to another installation";
-    if (row && row->daemon_id && daemon_id && strcmp(row->daemon_id, daemon_id) != 0)
-        return "the engine is another one than before";
-    return NULL;
-}
-
-/* Engine and identity as the database knows it. FALSE: not known now. */
-static gboolean check_identity(Reconciler *reconciler, gboolean *is_known, GError **error)
-{
-    g_autoptr(EngineInfo) info = NULL;
-    g_autoptr(InstallationRow) row = NULL;
-    const char *dispute = NULL;
-
-    if (!engine_info(reconciler->options.engine, &info, error) ||
-        !store_installation_find(reconciler->options.db, &row, error))
-        return FALSE;
-    dispute = find_dispute(reconciler, row, info->id);
-    if (!dispute && info->id && (!row || !row->daemon_id) &&
-        !store_installation_put(reconciler->options.db, reconciler->options.installation, info->id,
-                                error))
-        return FALSE;
-    set_held(reconciler, dispute != NULL, dispute);
-    set_host(reconciler, g_steal_pointer(&info));
-    *is_known = dispute == NULL;
-    return TRUE;
-}
-
-gboolean reconciler_confirm_engine(Reconciler *reconciler, GError **error)
-{
-    g_autoptr(EngineInfo) info = NULL;
-    g_autoptr(InstallationRow) row = NULL;
-
-    if (!reconciler->options.engine)
-        return error_set(error, ERROR_CONFLICT, TEXT_NO_ENGINE);
-    if (!engine_info(reconciler->options.engine, &info, error) ||
-        !store_installation_find(reconciler->options.db, &row, error))
-        return FALSE;
-    if (row && strcmp(row->id, reconciler->options.installation) != 0)
-        return error_set(error, ERROR_CONFLICT,
-                         "the database belongs to another installation: correct "
-                         "WORKSPACED_INSTALLATION_ID or DATABASE_URL");
-    if (!store_installation_put(reconciler->options.db, reconciler->options.installation, info->id,
-                                error))
-        return FALSE;
-    log_info("an administrator confirmed the engine", LOG_TEXT("daemon", info->id));
-    reconciler_want_pass(reconciler);
-    return TRUE;
-}
-
 /* ---- The watching thread ---- */
 
 typedef enum { DUE_NOTHING, DUE_REVIEW, DUE_PING, DUE_PASS } Due;
@@ -195,7 +112,7 @@ static gboolean open_gate(Reconciler *reconciler)
     }
     if (!find_engine(reconciler))
         return FALSE;
-    if (!check_identity(reconciler, &is_known, &cause)) {
+    if (!identity_check(reconciler, &is_known, &cause)) {
         log_warning("the engine's identity is not known yet", LOG_CAUSE(cause));
         return FALSE;
     }
@@ -213,6 +130,16 @@ static void note_pass(Reconciler *reconciler, gint64 began_us)
     mutex_unlock(&reconciler->lock);
 }
 
+static gboolean is_held(Reconciler *reconciler)
+{
+    gboolean is_held = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    is_held = reconciler->status.held;
+    mutex_unlock(&reconciler->lock);
+    return is_held;
+}
+
 /* When to come again, monotonic. */
 static gint64 do_pass(Reconciler *reconciler)
 {
@@ -221,7 +148,8 @@ static gint64 do_pass(Reconciler *reconciler)
     g_autoptr(GError) cause = NULL;
 
     if (!open_gate(reconciler))
-        return clock_monotonic_us() + MIN(PING_DOWN_US, interval_us);
+        return clock_monotonic_us() +
+               (is_held(reconciler) ? interval_us : MIN(PING_DOWN_US, interval_us));
     if (pass_run(reconciler, &cause)) {
         note_pass(reconciler, began_us);
         return clock_monotonic_us() + interval_us;

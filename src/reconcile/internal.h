@@ -50,7 +50,9 @@ struct _Reconciler {
     EngineInfo *host;   /* NULL: not asked yet */
     ReconcilerStatus status;
     gboolean wants_pass, wants_ping, wants_review;
-    gint64 down_logged_us; /* monotonic; the watching thread's only */
+    GArray *deletions;                     /* ReconcilerDeletions */
+    gint64 down_logged_us, held_logged_us; /* monotonic; the watching thread's only */
+    atomic_bool seems_lost, is_confirmed;  /* identity.c */
 };
 
 static inline const Runtimes *reconciler_runtimes(const Reconciler *reconciler)
@@ -63,7 +65,8 @@ void reconciler_suspect_engine(Reconciler *reconciler);
 void reconciler_want_pass(Reconciler *reconciler);
 /* "Somebody pulls and a wish changed": see whether the pull is still wanted. */
 void reconciler_want_review(Reconciler *reconciler);
-void reconciler_count_deletion(Reconciler *reconciler);
+/* Kinds: "container", "volume". The reason is the log's; of few, static ones. */
+void reconciler_count_deletion(Reconciler *reconciler, const char *kind, const char *reason);
 /* Nothing of the workspace is left: whoever waits for it goes on. */
 void reconciler_note_gone(Reconciler *reconciler, const char *id);
 /* A copy of what the host has; NULL: not known yet. Caller owns it. */
@@ -141,6 +144,15 @@ G_GNUC_WARN_UNUSED_RESULT gboolean verdict_crash_loop(Look *look, const Plan *pl
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_begins_again(Look *look, gboolean reset_deadline,
                                                         GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_stopped(Look *look, GError **error);
+
+/* ---- Are engine and database the ones we know? (identity.c; the watching thread only) ---- */
+
+/* FALSE: not known now; error as that of engine or database. */
+G_GNUC_WARN_UNUSED_RESULT gboolean identity_check(Reconciler *reconciler, gboolean *is_known,
+                                                  GError **error);
+/* An installation that is new here wishes nothing, and `found` objects carry its label: TRUE, and
+ * everything is held. */
+gboolean identity_seems_lost(Reconciler *reconciler, guint wished, guint found);
 
 /* ---- The periodic pass and the engine's events (pass.c, engine_watch.c) ---- */
 

@@ -263,6 +263,10 @@ gboolean pass_run(Reconciler *reconciler, GError **error)
 
     if (!take_sight(reconciler, &sight, error))
         return FALSE;
+    if (reconciler->options.engine &&
+        identity_seems_lost(reconciler, sight.wishes->len,
+                            sight.containers->len + sight.volumes->len))
+        return write_figures(reconciler, &sight, error);
     poke_unsettled(reconciler, &sight);
     poke_garbage(reconciler, &sight);
     if (!reconciler->options.engine)

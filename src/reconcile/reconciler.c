@@ -66,6 +66,7 @@ Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error)
     condition_init(&reconciler->changed);
     reconciler->waiters = g_ptr_array_new();
     reconciler->sightings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    reconciler->deletions = g_array_new(FALSE, TRUE, sizeof(ReconcilerDeletions));
     reconciler->watch = watch_new();
     reconciler->cancel = cancel_new();
     reconciler->status.has_engine = options->engine != NULL;
@@ -119,6 +120,7 @@ void reconciler_free(Reconciler *reconciler)
     watch_free(reconciler->watch);
     g_hash_table_unref(reconciler->sightings);
     g_ptr_array_unref(reconciler->waiters);
+    g_array_unref(reconciler->deletions);
     engine_info_free(reconciler->host);
     runtimes_free(reconciler->own_runtimes);
     cancel_unref(reconciler->cancel);
@@ -137,8 +139,10 @@ static void want(Reconciler *reconciler, gboolean *what)
     mutex_unlock(&reconciler->lock);
 }
 
+/* Who does not answer may come back as somebody else: nothing begins until that is known. */
 void reconciler_suspect_engine(Reconciler *reconciler)
 {
+    executor_pause(reconciler->executor, TRUE);
     want(reconciler, &reconciler->wants_ping);
 }
 
@@ -158,11 +162,48 @@ void reconciler_poke(Reconciler *reconciler, const char *workspace_id)
     reconciler_want_review(reconciler);
 }
 
-void reconciler_count_deletion(Reconciler *reconciler)
+/* The reasons are sentences of ours; as a word they can be a label of a metric. */
+static void make_word(char *word, gsize size, const char *sentence)
 {
+    g_strlcpy(word, sentence, size);
+    for (char *at = word; *at; at++)
+        if (!g_ascii_isalnum(*at))
+            *at = '_';
+}
+
+static ReconcilerDeletions *deletions_locked(Reconciler *reconciler, const ReconcilerDeletions *of)
+{
+    for (guint i = 0; i < reconciler->deletions->len; i++) {
+        ReconcilerDeletions *known = &g_array_index(reconciler->deletions, ReconcilerDeletions, i);
+
+        if (strcmp(known->kind, of->kind) == 0 && strcmp(known->reason, of->reason) == 0)
+            return known;
+    }
+    g_array_append_val(reconciler->deletions, *of);
+    return &g_array_index(reconciler->deletions, ReconcilerDeletions,
+                          reconciler->deletions->len - 1);
+}
+
+void reconciler_count_deletion(Reconciler *reconciler, const char *kind, const char *reason)
+{
+    ReconcilerDeletions of = {0};
+
+    g_strlcpy(of.kind, kind, sizeof of.kind);
+    make_word(of.reason, sizeof of.reason, reason);
     mutex_lock(&reconciler->lock);
     reconciler->status.deletions++;
+    deletions_locked(reconciler, &of)->count++;
     mutex_unlock(&reconciler->lock);
+}
+
+GArray *reconciler_deletions(Reconciler *reconciler)
+{
+    GArray *copy = NULL;
+
+    mutex_lock(&reconciler->lock);
+    copy = g_array_copy(reconciler->deletions);
+    mutex_unlock(&reconciler->lock);
+    return copy;
 }
 
 EngineInfo *reconciler_host_dup(Reconciler *reconciler)
@@ -178,6 +219,21 @@ EngineInfo *reconciler_host_dup(Reconciler *reconciler)
     }
     mutex_unlock(&reconciler->lock);
     return copy;
+}
+
+const char *reconciler_installation(const Reconciler *reconciler)
+{
+    return reconciler->options.installation;
+}
+
+char *reconciler_engine_id_dup(Reconciler *reconciler)
+{
+    char *id = NULL;
+
+    mutex_lock(&reconciler->lock);
+    id = reconciler->host ? g_strdup(reconciler->host->id) : NULL;
+    mutex_unlock(&reconciler->lock);
+    return id;
 }
 
 void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status)

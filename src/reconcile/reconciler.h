@@ -23,7 +23,8 @@ typedef struct {
     Events *events;
     OrgTree *tree;
     Tokens *tokens;
-    const char *installation; /* installation id */
+    const char *installation;     /* installation id */
+    gboolean installation_is_new; /* neither data folder nor database knew it at this start */
     const char *data_dir;
     const char *platform_url;  /* what agents are told; NULL: the engine's own way to the host */
     const guint8 *secrets_key; /* 32 bytes, or NULL: secrets are stored plain */
@@ -73,10 +74,22 @@ gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id
                                 Cancel *cancel, EngineBytesFunction function, void *data,
                                 GError **error);
 
-/* An administrator confirms that the engine behind the socket is the one to use from now on (`held`
- * because its id changed). Error: ERROR_CONFLICT when the database belongs to another installation;
- * those of engine and database. */
-gboolean reconciler_confirm_engine(Reconciler *reconciler, GError **error);
+/* What an administrator confirms; NULL texts are not named. */
+typedef struct {
+    const char *installation; /* ours, when the database belongs to another one: it becomes ours */
+    const char *engine_id;    /* must be the one that answers */
+} ReconcilerConfirmation;
+/* The engine behind the socket, and the installation, are the ones to use from now on (`held`).
+ * Repeatable. Error: ERROR_CONFLICT: no engine, another engine answers, or the database belongs to
+ * another installation and ours was not named; those of engine and database. May block as long as
+ * an engine's info. Thread: workers. */
+gboolean reconciler_confirm(Reconciler *reconciler, const ReconcilerConfirmation *confirmation,
+                            GError **error);
+
+/* The installation id. Borrowed. */
+const char *reconciler_installation(const Reconciler *reconciler);
+/* The id of the engine that answered last; NULL: none yet. Caller owns it. */
+char *reconciler_engine_id_dup(Reconciler *reconciler);
 
 typedef struct {
     gboolean has_engine, engine_up;
@@ -84,7 +97,18 @@ typedef struct {
     gint64 last_pass_us;         /* monotonic; end of the last complete pass, 0: none yet */
     gint64 pass_duration_us;
     guint managed_containers, managed_volumes, orphans, garbage_pending, operations_running;
-    gboolean held; /* installation or daemon id in dispute: nothing is started or deleted */
+    gboolean held;        /* installation or engine in dispute: nothing is started or deleted */
+    const char *held_why; /* static; NULL: not held */
+    gint64 held_since_us; /* wall; 0: not held */
     guint64 deletions;
 } ReconcilerStatus;
 void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status);
+
+/* How often something was removed for one reason, since the start. */
+typedef struct {
+    char kind[16];   /* "container", "volume" */
+    char reason[48]; /* the log's reason, as a word: "its_workspace_was_removed" */
+    guint64 count;
+} ReconcilerDeletions;
+/* GArray of ReconcilerDeletions, in the order of their first time. Caller owns it. */
+GArray *reconciler_deletions(Reconciler *reconciler);

@@ -68,7 +68,7 @@ gboolean remove_container(Look *look, const ContainerInfo *container, const char
         g_free(remove_save_log(look, container->id));
     if (!engine_remove(reconciler->options.engine, container->id, error))
         return FALSE;
-    reconciler_count_deletion(reconciler);
+    reconciler_count_deletion(reconciler, "container", reason);
     log_info("container removed", LOG_TEXT("workspace", look->id),
              LOG_TEXT("container", container->name),
              LOG_INT("generation", container->labels.generation), LOG_TEXT("why", reason));
@@ -82,7 +82,7 @@ static gboolean remove_volume(Reconciler *reconciler, const char *name, const ch
 {
     if (!engine_volume_remove(reconciler->options.engine, name, error))
         return FALSE;
-    reconciler_count_deletion(reconciler);
+    reconciler_count_deletion(reconciler, "volume", reason);
     log_info("volume removed", LOG_TEXT("workspace", workspace), LOG_TEXT("volume", name),
              LOG_TEXT("why", reason));
     return TRUE;
@@ -150,7 +150,7 @@ static gboolean sweep_container(Sweep *sweep, const GarbageRow *intent, GError *
         return FALSE;
     if (!engine_remove(engine, info->id, error))
         return FALSE;
-    reconciler_count_deletion(sweep->reconciler);
+    reconciler_count_deletion(sweep->reconciler, "container", "intended");
     log_info("container removed", LOG_TEXT("workspace", intent->workspace_id),
              LOG_TEXT("container", info->name), LOG_TEXT("why", "intended"));
     return TRUE;
@@ -292,7 +292,7 @@ gboolean remove_stray(Reconciler *reconciler, const ContainerInfo *container, co
 {
     if (!engine_remove(reconciler->options.engine, container->id, error))
         return FALSE;
-    reconciler_count_deletion(reconciler);
+    reconciler_count_deletion(reconciler, "container", reason);
     log_warning("stray container removed", LOG_TEXT("workspace", container->labels.workspace),
                 LOG_TEXT("container", container->name), LOG_TEXT("why", reason));
     return TRUE;

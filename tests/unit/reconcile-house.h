@@ -27,7 +27,7 @@ typedef struct {
     OrgTree *tree;
     Events *events;
     Reconciler *reconciler;
-    gboolean without_engine, agents_are_mute;
+    gboolean without_engine, agents_are_mute, installation_is_new;
     atomic_bool base_image_fails;
     guint pass_interval_ms;
     const Config *config;
@@ -131,6 +131,7 @@ static inline void house_open(House *house)
         .tree = house->tree,
         .tokens = house->tokens,
         .installation = HOUSE_INSTALLATION,
+        .installation_is_new = house->installation_is_new,
         .data_dir = house->folder,
         .agent_path = house->agent,
         .configs_dir = house->configs_dir,

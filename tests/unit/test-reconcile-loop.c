@@ -517,7 +517,7 @@ static void test_another_daemon_holds_everything(House *house, gconstpointer dat
     house_remove(house, id, FALSE);
     g_assert_false(reconciler_wait_gone(house->reconciler, id, 100));
     g_assert_cmpuint(house_count_containers(house, id), ==, 1);
-    g_assert_true(reconciler_confirm_engine(house->reconciler, NULL));
+    g_assert_true(reconciler_confirm(house->reconciler, &(ReconcilerConfirmation){0}, NULL));
     house_settle(house, id, house_check_gone, 0);
 }
 

@@ -1,0 +1,82 @@
+"""What is wished and what is so: /admin/runtime and its actions, and an installation in dispute. Source: spec 02, 17.3 A, J."""
+
+import uuid
+
+import pytest
+
+from workspaced import DATABASES, Server, make_database, wait_for
+
+
+def rows(server, query=""):
+    return server.get(f"/admin/runtime{query}").json()["workspaces"]
+
+
+def test_each_workspace_with_its_wish(api):
+    one, two = api.create("One"), api.create("Two")
+    answer = api.get("/admin/runtime").json()
+    assert answer["installation"] == (api.data_dir / "installation-id").read_text().strip()
+    assert answer["held"] is None and answer["next"] is None
+    assert answer["engine"]["kind"] is None and answer["engine"]["up"] is False
+    by_id = {row["workspace_id"]: row for row in answer["workspaces"]}
+    assert set(by_id) == {one, two}
+    row = by_id[one]
+    assert row["name"] == "One" and row["wish"] == "running" and row["generation"] == 1
+    wait_for(lambda: rows(api, f"?workspace_id={one}")[0]["last_error"], what="the reason")
+    row = rows(api, f"?workspace_id={one}")[0]
+    assert row["last_error"] == "this server has no container engine" and row["as_wished"] is False
+    assert row["container"] is None and row["volumes"] is None and row["since"]
+
+
+def test_filters_and_pages(api):
+    ids = sorted(api.create(f"W{number}") for number in range(5))
+    assert [row["workspace_id"] for row in rows(api)] == ids
+    first = api.get("/admin/runtime?limit=2").json()
+    assert [row["workspace_id"] for row in first["workspaces"]] == ids[:2] and first["next"] == ids[1]
+    rest = api.get(f"/admin/runtime?limit=3&after={ids[1]}").json()
+    assert [row["workspace_id"] for row in rest["workspaces"]] == ids[2:] and rest["next"] is None
+    assert rows(api, "?wish=stopped") == [] and len(rows(api, "?wish=running")) == 5
+    assert rows(api, "?as_wished=true") == [] and len(rows(api, "?as_wished=false")) == 5
+    assert rows(api, "?phase=ready") == []
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"installation": 7}'])
+def test_confirm_reads_its_body(api, body):
+    assert api.request("POST", "/admin/runtime/confirm", data=body).status_code == 400
+
+
+def test_nothing_to_confirm_without_an_engine(api):
+    answer = api.post("/admin/runtime/confirm")
+    assert answer.status_code == 409 and "no container engine" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_database_of_another_installation_is_confirmed_by_name(kind, tmp_path):
+    (tmp_path / "data").mkdir()
+    database = make_database(kind, tmp_path)
+    other = str(uuid.uuid4())
+    server = Server(tmp_path / "data", database, WORKSPACED_ENGINE="sandbox")
+    server.expected_log = ["another installation", "until an administrator confirms"]
+    try:
+        server.start()
+        ours = (server.data_dir / "installation-id").read_text().strip()
+        server.stop()
+        server.settings["WORKSPACED_INSTALLATION_ID"] = other
+        server.start()
+        wait_for(lambda: server.get("/ready").json().get("held"), what="the dispute")
+        assert server.get("/ready").status_code == 503
+        answer = server.get("/admin/runtime").json()
+        assert answer["held"]["why"] == "the database belongs to another installation" and answer["installation"] == other
+        assert "workspaced_reconcile_held 1" in server.get("/metrics").text
+        assert (server.data_dir / "installation-id").read_text().strip() == ours
+        id_ = server.create("Waits")
+        assert server.post("/admin/runtime/confirm").status_code == 409
+        assert rows(server, f"?workspace_id={id_}")[0]["phase"] == "pending"
+        answer = server.post("/admin/runtime/confirm", json={"installation": other})
+        assert answer.json() == {"status": "confirmed", "installation": other}
+        wait_for(lambda: server.get("/ready").status_code == 200, what="the end of the dispute")
+        wait_for(lambda: rows(server, f"?workspace_id={id_}")[0]["as_wished"], 20, "the start")
+        assert server.delete(f"/workspaces/{id_}?confirm=true").json()["cleanup"] == "done"
+        assert 'workspaced_deletions_total{kind="container",reason="its_workspace_was_removed"} 1' in server.get("/metrics").text
+    finally:
+        server.close()
+        database.drop()

@@ -2,11 +2,11 @@
 
 #include "auth/state_files.h"
 #include "base/log.h"
+#include "engine/image_reference.h"
 
 #include <string.h>
 
-#define CHOICE_FILE   "engine"
-#define PULL_REGISTRY "ghcr.io"
+#define CHOICE_FILE "engine"
 
 static Engine *open_docker(const Config *config, GError **error)
 {
@@ -16,10 +16,14 @@ static Engine *open_docker(const Config *config, GError **error)
         .cert_path = config->docker_cert_path,
         .tls_verify = config->docker_tls_verify,
     };
+    g_autofree char *registry = image_reference_registry_dup(config->image_prefix);
     Engine *engine = engine_docker_open(&settings, error);
 
-    if (engine && config->ghcr_user && config->ghcr_token)
-        engine_docker_registry_set(engine, PULL_REGISTRY, config->ghcr_user, config->ghcr_token);
+    if (!engine)
+        return NULL;
+    if (config->ghcr_user && config->ghcr_token)
+        engine_docker_registry_set(engine, registry, config->ghcr_user, config->ghcr_token);
+    engine_docker_platform_set(engine, config->image_platform);
     return engine;
 }
 

@@ -201,7 +201,7 @@ static gboolean build_knowledge(Rooms *rooms, GError **error)
     rooms->tokens = rooms->tree ? tokens_new(rooms->db, error) : NULL;
     if (!rooms->tokens)
         return FALSE;
-    rooms->runtimes = runtimes_new(NULL, NULL, NULL);
+    rooms->runtimes = runtimes_new(config->image_prefix, config->image_tag, config->manifest_path);
     rooms->access = access_new(config, rooms->admin_token, rooms->db, rooms->tokens);
     rooms->origins = origins_new(config->cors_origins);
     rooms->rate_limit = rate_limit_new(config->rate_limit, RATE_WINDOW_US);

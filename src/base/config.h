@@ -43,6 +43,12 @@ typedef struct {
     char *in_docker; /* MOLECULE_IN_DOCKER; NULL: find out */
     char *agent_path;
     char *ghcr_user, *ghcr_token;
+    char *image_prefix, *image_tag;
+    char *manifest_path;
+    char *image_platform; /* NULL: the daemon's own */
+    char *registry_url;   /* NULL: follows from image_prefix */
+    gboolean image_auto_refresh;
+    gint64 image_check_seconds;
     gint64 start_limit, stop_limit;
     gint64 reconcile_seconds;
     /* Workspaces */

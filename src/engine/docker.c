@@ -119,6 +119,7 @@ static void engine_release(Engine *self)
     mutex_clear(&docker->lock);
     g_free(docker->registry);
     g_free(docker->registry_header);
+    g_free(docker->platform);
     g_free(docker);
 }
 

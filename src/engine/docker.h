@@ -47,6 +47,7 @@ typedef struct {
     DockerHost host;
     char *registry;        /* "ghcr.io"; NULL: no credentials */
     char *registry_header; /* "X-Registry-Auth: ..." */
+    char *platform;        /* "linux/amd64"; NULL: the daemon's own */
 } DockerEngine;
 
 /* The constructor behind engine_docker_new; `deadlines` NULL: those of the specification. */
@@ -57,6 +58,9 @@ static inline DockerEngine *docker_engine(Engine *engine)
 {
     return (DockerEngine *)engine;
 }
+
+/* "&platform=<escaped>", or "". `is_pair`: only what names system and architecture. Caller owns it. */
+char *docker_platform_query(DockerEngine *docker, gboolean is_pair);
 
 /* The host's figures, asked for once. */
 gboolean docker_host_load(DockerEngine *docker, DockerHost *host, GError **error);

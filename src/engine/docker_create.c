@@ -278,7 +278,8 @@ static gboolean read_id(const DockerAnswer *answer, char **id, GError **error)
 gboolean docker_create(Engine *self, const ContainerSpec *spec, char **id, GError **error)
 {
     DockerEngine *docker = docker_engine(self);
-    g_autofree char *path = g_strdup_printf("/containers/create?name=%s", spec->name);
+    g_autofree char *platform = docker_platform_query(docker, TRUE);
+    g_autofree char *path = g_strconcat("/containers/create?name=", spec->name, platform, NULL);
     g_autoptr(GString) body = g_string_new(NULL);
     g_auto(DockerAnswer) answer = {0};
     DockerHost host = {0};

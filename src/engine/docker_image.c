@@ -5,46 +5,24 @@
 #include "engine/docker.h"
 #include "engine/docker_json.h"
 #include "engine/docker_lines.h"
+#include "engine/image_reference.h"
 
 #include <string.h>
 
 #define PROGRESS_MAX (1024 * 1024) /* of an import */
-#define HUB_REGISTRY "docker.io"
 
 /* ---- References ---- */
-
-/* Where the tag begins ("...:1.2" or "...@sha256:..."), or NULL. A colon before the last slash is a
- * port. */
-static const char *find_tag(const char *image)
-{
-    const char *digest = strchr(image, '@');
-    const char *slash = strrchr(image, '/');
-
-    return digest ? digest : strchr(slash ? slash : image, ':');
-}
 
 /* "repo=<escaped>&tag=<escaped>" with the name of the first parameter. Without a tag a daemon would
  * pull all of them. */
 static char *reference_query(const char *parameter, const char *image)
 {
-    const char *tag = find_tag(image);
+    const char *tag = image_reference_find_tag(image);
     g_autofree char *repository = tag ? g_strndup(image, (gsize)(tag - image)) : g_strdup(image);
     g_autofree char *escaped = g_uri_escape_string(repository, "/", FALSE);
     g_autofree char *escaped_tag = g_uri_escape_string(tag ? tag + 1 : "latest", NULL, FALSE);
 
     return g_strdup_printf("%s=%s&tag=%s", parameter, escaped, escaped_tag);
-}
-
-/* "ghcr.io" of "ghcr.io/acme/agent"; a first part without dot, colon or "localhost" is no registry.
- * Caller owns it. */
-static char *registry_dup(const char *image)
-{
-    const char *slash = strchr(image, '/');
-    g_autofree char *first = slash ? g_strndup(image, (gsize)(slash - image)) : NULL;
-
-    if (first && (strpbrk(first, ".:") || strcmp(first, "localhost") == 0))
-        return g_steal_pointer(&first);
-    return g_strdup(HUB_REGISTRY);
 }
 
 /* ---- Credentials ---- */
@@ -88,7 +66,7 @@ void engine_docker_registry_set(Engine *engine, const char *registry, const char
  * it. */
 static char *header_for(DockerEngine *docker, const char *image)
 {
-    g_autofree char *registry = registry_dup(image);
+    g_autofree char *registry = image_reference_registry_dup(image);
     char *header = NULL;
 
     mutex_lock(&docker->lock);
@@ -96,6 +74,42 @@ static char *header_for(DockerEngine *docker, const char *image)
         header = g_strdup(docker->registry_header);
     mutex_unlock(&docker->lock);
     return header;
+}
+
+/* ---- Platform ---- */
+
+void engine_docker_platform_set(Engine *engine, const char *platform)
+{
+    DockerEngine *docker = docker_engine(engine);
+    char *copy = platform && *platform ? g_strdup(platform) : NULL;
+
+    mutex_lock(&docker->lock);
+    char *old = docker->platform;
+    docker->platform = copy;
+    mutex_unlock(&docker->lock);
+    g_free(old);
+}
+
+/* Both parts there: "linux", "linux/" and "/amd64" name no platform (spec 02, 8.5). */
+static gboolean names_both(const char *platform)
+{
+    const char *slash = strchr(platform, '/');
+
+    return slash && slash != platform && slash[1];
+}
+
+char *docker_platform_query(DockerEngine *docker, gboolean is_pair)
+{
+    g_autofree char *platform = NULL;
+    g_autofree char *escaped = NULL;
+
+    mutex_lock(&docker->lock);
+    platform = g_strdup(docker->platform);
+    mutex_unlock(&docker->lock);
+    if (!platform || (is_pair && !names_both(platform)))
+        return g_strdup("");
+    escaped = g_uri_escape_string(platform, "/", FALSE);
+    return g_strconcat("&platform=", escaped, NULL);
 }
 
 /* ---- Looking ---- */
@@ -242,7 +256,8 @@ gboolean docker_image_pull(Engine *self, const char *image, EngineBytesFunction 
 {
     DockerEngine *docker = docker_engine(self);
     g_autofree char *reference = reference_query("fromImage", image);
-    g_autofree char *path = g_strconcat("/images/create?", reference, NULL);
+    g_autofree char *platform = docker_platform_query(docker, FALSE);
+    g_autofree char *path = g_strconcat("/images/create?", reference, platform, NULL);
     g_autofree char *header = header_for(docker, image);
     g_auto(DockerProgress) taken = docker_progress_start(progress, data);
     g_auto(DockerAnswer) answer = {0};

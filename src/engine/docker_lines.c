@@ -74,12 +74,27 @@ gboolean docker_lines_end(DockerLines *lines)
 
 /* ---- Progress ---- */
 
+typedef struct {
+    char *status;
+    guint percent;
+    gboolean is_counted; /* a layer, not a tag or a digest */
+} Layer;
+
+static void layer_free(gpointer data)
+{
+    Layer *layer = data;
+
+    g_free(layer->status);
+    g_free(layer);
+}
+
 DockerProgress docker_progress_start(void (*line)(const char *, gsize, void *), void *data)
 {
     return (DockerProgress){
         .line = line,
         .data = data,
-        .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+        .percent = -1,
+        .seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, layer_free),
     };
 }
 
@@ -114,29 +129,111 @@ static void take_failure(DockerProgress *progress, JsonView value)
         progress->failure = g_strdup("the daemon gave no reason");
 }
 
-/* Whether this layer said something new. */
-static gboolean is_news(DockerProgress *progress, const char *layer, const char *status)
+/* ---- How much is done ---- */
+
+/* What a layer's words mean for its way: from `from` percent on, and `span` more by the bytes done.
+ * Fetching is taken as most of the work. */
+static const struct {
+    const char *status;
+    guint from, span;
+} stations[] = {
+    {"Pulling fs layer", 0, 0},   {"Waiting", 0, 0},
+    {"Downloading", 0, 70},       {"Verifying Checksum", 70, 0},
+    {"Download complete", 70, 0}, {"Extracting", 70, 30},
+    {"Pull complete", 100, 0},    {"Already exists", 100, 0},
+};
+
+static gint64 detail_int(JsonView value, const char *key)
 {
+    JsonView detail, member;
+    gint64 number = 0;
+
+    if (json_view_member(value, "progressDetail", JSON_KEYS_EXACT, &detail) &&
+        json_view_member(detail, key, JSON_KEYS_EXACT, &member) && json_view_int(member, &number))
+        return MAX(number, 0);
+    return 0;
+}
+
+static guint percent_at(guint station, JsonView value)
+{
+    gint64 current = detail_int(value, "current");
+    gint64 total = detail_int(value, "total");
+    double share = total > 0 ? MIN((double)current / (double)total, 1.0) : 0;
+
+    return stations[station].from + (guint)(share * stations[station].span);
+}
+
+static Layer *layer_of(DockerProgress *progress, const char *id)
+{
+    Layer *layer = g_hash_table_lookup(progress->seen, id);
+
+    if (layer || g_hash_table_size(progress->seen) >= LAYERS_MAX)
+        return layer;
+    layer = g_new0(Layer, 1);
+    g_hash_table_insert(progress->seen, g_strdup(id), layer);
+    return layer;
+}
+
+/* It never goes back, also when more layers come up. */
+static void count(DockerProgress *progress)
+{
+    GHashTableIter iter;
+    gpointer each;
+    guint sum = 0, layers = 0;
+
+    g_hash_table_iter_init(&iter, progress->seen);
+    while (g_hash_table_iter_next(&iter, NULL, &each)) {
+        const Layer *layer = each;
+
+        sum += layer->is_counted ? layer->percent : 0;
+        layers += layer->is_counted ? 1 : 0;
+    }
+    if (layers > 0)
+        progress->percent = MAX(progress->percent, (gint)(sum / layers));
+}
+
+static void move_on(Layer *layer, const char *status, JsonView value)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(stations); i++)
+        if (strcmp(stations[i].status, status) == 0) {
+            layer->is_counted = TRUE;
+            layer->percent = MAX(layer->percent, percent_at(i, value));
+        }
+}
+
+/* Whether this line says something new: another word for its layer, or another percentage. */
+static gboolean is_news(DockerProgress *progress, const char *id, const char *status,
+                        JsonView value)
+{
+    Layer *layer = id ? layer_of(progress, id) : NULL;
+    gint percent = progress->percent;
+    gboolean is_new = !layer || g_strcmp0(layer->status, status) != 0;
+
     if (!layer)
         return TRUE;
-    if (g_strcmp0(g_hash_table_lookup(progress->seen, layer), status) == 0)
-        return FALSE;
-    if (g_hash_table_size(progress->seen) < LAYERS_MAX ||
-        g_hash_table_contains(progress->seen, layer))
-        g_hash_table_replace(progress->seen, g_strdup(layer), g_strdup(status));
-    return TRUE;
+    if (is_new) {
+        g_free(layer->status);
+        layer->status = g_strdup(status);
+    }
+    move_on(layer, status, value);
+    count(progress);
+    return is_new || progress->percent != percent;
 }
 
 static void tell(DockerProgress *progress, JsonView value)
 {
     g_autofree char *status = member_dup(value, "status");
     g_autofree char *layer = member_dup(value, "id");
-    g_autofree char *text = NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
 
-    if (!progress->line || !status || !is_news(progress, layer, status))
+    if (!progress->line || !status || !is_news(progress, layer, status, value))
         return;
-    text = layer ? g_strdup_printf("%s: %s", layer, status) : g_steal_pointer(&status);
-    progress->line(text, strlen(text), progress->data);
+    if (progress->percent >= 0)
+        g_string_append_printf(text, "%d%% ", progress->percent);
+    if (layer)
+        g_string_append_printf(text, "%s: ", layer);
+    g_string_append(text, status);
+    progress->line(text->str, text->len, progress->data);
 }
 
 void docker_progress_take(JsonView value, void *data)

@@ -27,13 +27,13 @@ gboolean docker_lines_end(DockerLines *lines); /* the last line may lack its end
 /* ---- Progress of a pull or an import ---- */
 
 typedef struct {
-    void (*line)(const char *text, gsize length, void *data); /* for people; may be NULL */
+    void (*line)(const char *text, gsize length, void *data); /* see engine.h; may be NULL */
     void *data;
     guint64 values;      /* seen so far */
     char *failure;       /* the daemon's sentence when the work failed; owned */
     gint64 failure_code; /* status the daemon names beside it; 0: none */
-    GHashTable
-        *seen; /* layer -> its last status: progress bars repeat it a thousand times; owned */
+    gint percent;        /* of all layers known so far, never falling; -1: no layer yet */
+    GHashTable *seen;    /* layer -> how far it is: a bar says it a thousand times; owned */
 } DockerProgress;
 DockerProgress docker_progress_start(void (*line)(const char *, gsize, void *), void *data);
 void docker_progress_clear(DockerProgress *progress);

@@ -254,7 +254,8 @@ typedef struct {
     gboolean (*image_inspect)(Engine *self, const char *image, char **digest, GError **error);
     /* Required. Makes image `image` from a tar of a root file system. */
     gboolean (*image_import)(Engine *self, const char *image, GBytes *tar, GError **error);
-    /* Required. `progress` (may be NULL) gets lines for people. ERROR_NOT_FOUND: no such image at its registry; ERROR_FORBIDDEN;
+    /* Required. `progress` (may be NULL) gets lines for people, beginning with "<0 to 100>% " once it is known how much is done.
+     * ERROR_NOT_FOUND: no such image at its registry; ERROR_FORBIDDEN;
      * ERROR_OUTCOME_UNKNOWN: among others, `cancel` fired. */
     gboolean (*image_pull)(Engine *self, const char *image, EngineBytesFunction progress, void *data,
                            Cancel *cancel, GError **error);
@@ -334,6 +335,8 @@ Engine *engine_docker_open(const DockerSettings *settings, GError **error);
 /* Credentials for pulls from `registry` ("ghcr.io") and no other; NULL texts forget them. Call before the first pull. */
 void engine_docker_registry_set(Engine *engine, const char *registry, const char *user,
                                 const char *token);
+/* "os/architecture" that images are pulled and containers made for; NULL or "": the daemon's own. Call before the first pull. */
+void engine_docker_platform_set(Engine *engine, const char *platform);
 /* `directory` holds containers, volumes and images of the sandbox; made when absent (0700). ERROR_UNAVAILABLE: bubblewrap is missing or
  * user namespaces are not allowed here. */
 Engine *engine_sandbox_new(const char *directory, GError **error);

@@ -2,34 +2,44 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/json_out.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "store/runtime.h"
 
 #include <string.h>
+
+#define PROGRESS_EVENT    "WORKSPACE_PULL_PROGRESS"
+#define PROGRESS_US       (CLOCK_SECOND_US / 2) /* issue 5: at most twice a second */
+#define PROGRESS_TEXT_MAX 200                   /* bytes */
+#define PROGRESS_BEGIN    "pulling"
 
 typedef struct {
     const char *image; /* borrowed from the caller, who waits */
     char id[ID_SIZE];
     gint64 generation;
     gboolean is_pulling;
+    gint64 told_us; /* monotonic; of the last event about its progress */
     Cancel *cancel;
 } Request;
 
 struct _Images {
     Engine *engine;
     Db *db;
-    Mutex lock; /* guards what follows */
+    Events *events; /* may be NULL */
+    Mutex lock;     /* guards what follows */
     Condition ended;
     GPtrArray *requests; /* Request, borrowed from the waiting threads' stacks */
     gboolean is_stopping;
 };
 
-Images *images_new(Engine *engine, Db *db)
+Images *images_new(Engine *engine, Db *db, Events *events)
 {
     Images *images = g_new0(Images, 1);
 
     images->engine = engine;
     images->db = db;
+    images->events = events;
     mutex_init(&images->lock);
     condition_init(&images->ended);
     images->requests = g_ptr_array_new();
@@ -79,6 +89,83 @@ static void leave(Images *images, Request *request)
     mutex_unlock(&images->lock);
 }
 
+/* ---- Progress ---- */
+
+/* The ids of those who wait for the image and were not told within PROGRESS_US; they count as told.
+ */
+static GPtrArray *take_listeners(Images *images, const char *image)
+{
+    GPtrArray *ids = g_ptr_array_new_with_free_func(g_free);
+    gint64 now_us = clock_monotonic_us();
+
+    mutex_lock(&images->lock);
+    for (guint i = 0; i < images->requests->len; i++) {
+        Request *request = images->requests->pdata[i];
+
+        if (!*request->id || strcmp(request->image, image) != 0 ||
+            (request->told_us && now_us - request->told_us < PROGRESS_US))
+            continue;
+        request->told_us = now_us;
+        g_ptr_array_add(ids, g_strdup(request->id));
+    }
+    mutex_unlock(&images->lock);
+    return ids;
+}
+
+/* Takes "<0 to 100>% " off the front of a line; -1 when it has none (engine.h, image_pull). */
+static gint take_percent(const char **line, gsize *length)
+{
+    gint percent = 0;
+    gsize at = 0;
+
+    for (; at < *length && at < 3 && g_ascii_isdigit((*line)[at]); at++)
+        percent = percent * 10 + g_ascii_digit_value((*line)[at]);
+    if (at == 0 || percent > 100 || at + 2 > *length || (*line)[at] != '%' ||
+        (*line)[at + 1] != ' ')
+        return -1;
+    *line += at + 2;
+    *length -= at + 2;
+    return percent;
+}
+
+static char *progress_payload(const char *image, const char *line, gsize length)
+{
+    GString *payload = g_string_new(NULL);
+    JsonOut out = json_out_start(payload);
+    gint percent = take_percent(&line, &length);
+    g_autofree char *text = g_strndup(line, text_prefix_length(line, length, PROGRESS_TEXT_MAX));
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "image", image);
+    if (percent >= 0)
+        json_out_int(&out, "percent", percent);
+    else
+        json_out_null(&out, "percent");
+    json_out_text(&out, "text", text);
+    json_out_end(&out);
+    return g_string_free(payload, FALSE);
+}
+
+typedef struct {
+    Images *images;
+    const char *image;
+} Pull;
+
+static void on_progress(const char *line, gsize length, void *data)
+{
+    const Pull *pull = data;
+    g_autoptr(GPtrArray) ids = take_listeners(pull->images, pull->image);
+    g_autofree char *payload = NULL;
+
+    if (ids->len == 0 || !pull->images->events)
+        return;
+    payload = progress_payload(pull->image, line, length);
+    for (guint i = 0; i < ids->len; i++)
+        events_broadcast(pull->images->events, PROGRESS_EVENT, ids->pdata[i], payload);
+}
+
+/* ---- Pulling ---- */
+
 /* What a failed pull means. A registry that cannot be reached looks to the engine's caller like an
  * engine that cannot be reached; only a ping tells them apart. */
 static gboolean explain(Images *images, const char *image, GError *cause, GError **error)
@@ -105,9 +192,11 @@ static gboolean pull(Images *images, const char *image, Cancel *cancel, GError *
 {
     g_autoptr(GError) cause = NULL;
     gint64 began_us = clock_monotonic_us();
+    Pull progress = {.images = images, .image = image};
 
     log_info("pulling an image", LOG_TEXT("image", image));
-    if (engine_image_pull(images->engine, image, NULL, NULL, cancel, &cause)) {
+    on_progress(PROGRESS_BEGIN, strlen(PROGRESS_BEGIN), &progress);
+    if (engine_image_pull(images->engine, image, on_progress, &progress, cancel, &cause)) {
         log_info("image pulled", LOG_TEXT("image", image),
                  LOG_INT("duration_ms", (clock_monotonic_us() - began_us) / 1000));
         return TRUE;

@@ -1,5 +1,6 @@
 /* Images: what is not here is pulled, once for all who want it at the same time, and no longer than
- * somebody does.
+ * somebody does. Meanwhile each workspace that waits tells its listeners how far it is (event
+ * WORKSPACE_PULL_PROGRESS, broadcast only, at most twice a second).
  *
  * A pull may take many minutes and its workspace may be removed meanwhile; images_review looks who
  * still wants his. Thread: any; review in one thread. Source: spec 02 section 8.5. */
@@ -7,10 +8,12 @@
 
 #include "db/db.h"
 #include "engine/engine.h"
+#include "events/events.h"
 
 typedef struct _Images Images;
 
-Images *images_new(Engine *engine, Db *db);
+/* All are borrowed; `events` may be NULL. */
+Images *images_new(Engine *engine, Db *db, Events *events);
 void images_free(Images *images); /* NULL is fine; nobody may be waiting */
 
 /* Makes sure that `image` is there. `digest` gets its id (owned). `pulled` says that time passed.

@@ -71,7 +71,7 @@ Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error)
     reconciler->cancel = cancel_new();
     reconciler->status.has_engine = options->engine != NULL;
     if (options->engine)
-        reconciler->images = images_new(options->engine, options->db);
+        reconciler->images = images_new(options->engine, options->db, options->events);
     reconciler->executor = executor_new(&(ExecutorOptions){
         .classify = look_classify,
         .run = look_run,

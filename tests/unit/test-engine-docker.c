@@ -344,14 +344,45 @@ static void test_pull_tells_its_progress(World *world, gconstpointer data)
     (void)data;
     rule(world, "POST", "/images/create", 200,
          "{\"status\":\"Pulling from acme/agent\",\"id\":\"1\"}\r\n"
+         "{\"status\":\"Pulling fs layer\",\"id\":\"f00\"}\r\n"
+         "{\"status\":\"Already exists\",\"id\":\"f01\"}\r\n"
          "{\"status\":\"Downloading\",\"id\":\"f00\",\"progressDetail\":{\"current\":1}}\r\n"
          "{\"status\":\"Downloading\",\"id\":\"f00\",\"progressDetail\":{\"current\":2}}\r\n"
+         "{\"status\":\"Downloading\",\"id\":\"f00\","
+         "\"progressDetail\":{\"current\":5,\"total\":10}}\r\n"
+         "{\"status\":\"Pulling fs layer\",\"id\":\"f02\"}\r\n"
          "{\"status\":\"Done\"}");
     engine_image_pull(world->engine, "ghcr.io:443/acme/agent", on_progress, told, NULL, &error);
     g_assert_no_error(error);
-    g_assert_cmpstr(told->str, ==, "1: Pulling from acme/agent|f00: Downloading|Done|");
+    g_assert_cmpstr(
+        told->str, ==,
+        "1: Pulling from acme/agent|0% f00: Pulling fs layer|50% f01: Already exists|"
+        "50% f00: Downloading|67% f00: Downloading|67% f02: Pulling fs layer|67% Done|");
     /* Without a tag a daemon would pull every one. */
     g_assert_cmpuint(asked(world, "fromImage=ghcr.io%3A443/acme/agent&tag=latest"), ==, 1);
+}
+
+static void test_platform_is_named(World *world, gconstpointer data)
+{
+    static const char *const no_pairs[] = {NULL, "", "linux", "linux/", "/amd64"};
+    ContainerSpec spec = {.name = "box", .image = "a/b:1"};
+    g_autofree char *id = NULL;
+
+    (void)data;
+    rule(world, "POST", "/images/create", 200, "{\"status\":\"x\"}");
+    rule(world, "POST", "/containers/create", 201, "{\"Id\":\"abc\"}");
+    rule(world, "GET", "/info", 200, "{\"NCPU\":2,\"ID\":\"x\"}");
+    for (guint i = 0; i < G_N_ELEMENTS(no_pairs); i++) {
+        engine_docker_platform_set(world->engine, no_pairs[i]);
+        g_assert_true(engine_create(world->engine, &spec, &id, NULL));
+        g_clear_pointer(&id, g_free);
+    }
+    g_assert_cmpuint(asked(world, "platform="), ==, 0);
+    engine_docker_platform_set(world->engine, "linux/amd64/v8");
+    g_assert_true(engine_image_pull(world->engine, "a/b:1", NULL, NULL, NULL, NULL));
+    g_assert_true(engine_create(world->engine, &spec, &id, NULL));
+    g_assert_cmpuint(asked(world, "tag=1&platform=linux/amd64/v8"), ==, 1);
+    g_assert_cmpuint(asked(world, "name=box&platform=linux/amd64/v8"), ==, 1);
 }
 
 static void test_pull_fails_in_its_stream(World *world, gconstpointer data)
@@ -446,6 +477,7 @@ int main(int argc, char **argv)
     ADD("removal-that-somebody-began", test_removal_that_somebody_began);
     ADD("removal-that-does-not-end", test_removal_that_does_not_end);
     ADD("pull-tells-its-progress", test_pull_tells_its_progress);
+    ADD("platform-is-named-to-the-daemon", test_platform_is_named);
     ADD("pull-fails-in-its-stream", test_pull_fails_in_its_stream);
     ADD("pull-that-stalls", test_pull_that_stalls);
     ADD("credentials-go-to-their-registry-only", test_credentials_go_to_their_registry_only);

@@ -11,6 +11,7 @@ interface EventWords {
 
 const words: Record<string, EventWords> = {
   WORKSPACE_PROVISIONING: { title: 'Starting', tone: 'busy', detail: (p) => joined(p['runtime'], tierOf(p)) },
+  WORKSPACE_PULL_PROGRESS: { title: 'Fetching the image', tone: 'busy', detail: (p) => joined(percentOf(p), p['text']) },
   WORKSPACE_ONLINE: { title: 'Online', tone: 'good', detail: (p) => asText(p['url']) },
   WORKSPACE_AWAITING_AGENT: { title: 'Waiting for agent', tone: 'busy' },
   WORKSPACE_OFFLINE: { title: 'Offline', tone: 'idle' },
@@ -49,6 +50,10 @@ export function eventText(type: string, payload: unknown): EventText {
 
 function joined(...parts: unknown[]): string {
   return parts.map(asText).filter((part) => part !== '').join(' · ');
+}
+
+function percentOf(payload: Record<string, unknown>): string {
+  return typeof payload['percent'] === 'number' ? `${payload['percent']} %` : '';
 }
 
 function tierOf(payload: Record<string, unknown>): string {

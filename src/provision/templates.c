@@ -1,10 +1,10 @@
 #include "provision/templates.h"
 
 #include "base/text.h"
+#include "provision/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libfyaml.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,6 @@
 #define FIELD_MAX_BYTES         100 /* spec 01, 5.1 */
 #define NAME_FIELD_MAX_BYTES    255
 #define REQUIRED_MAX            256
-#define ALIAS_HOPS_MAX          8
 #define PROVISION_TIMEOUT_MAX_S (24 * 3600)
 
 /* ---- Folders ---- */
@@ -84,7 +83,7 @@ static gint compare_texts(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static GPtrArray *list_folders(const char *root)
+GPtrArray *template_list_folders(const char *root)
 {
     GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
     GDir *dir = g_dir_open(root, 0, NULL);
@@ -117,7 +116,7 @@ char *template_find_by_name(const char *root, const char *workspace_name)
     if (!root || !workspace_name || !*workspace_name)
         return NULL;
     folder_name = g_strdelimit(g_ascii_strdown(workspace_name, -1), " ", '-');
-    names = list_folders(root);
+    names = template_list_folders(root);
     for (guint i = 0; i < names->len; i++)
         if (strcmp(names->pdata[i], folder_name) == 0)
             return template_find(root, folder_name);
@@ -143,34 +142,9 @@ void template_config_free(TemplateConfig *config)
     g_free(config);
 }
 
-/* Aliases are followed one node at a time and never expanded: that is what keeps a bomb small. */
-static struct fy_node *follow(struct fy_node *node)
-{
-    for (int hop = 0; node && fy_node_is_alias(node); hop++)
-        node = hop < ALIAS_HOPS_MAX ? fy_node_resolve_alias(node) : NULL;
-    return node;
-}
-
-/* The scalar's text when it is not empty, at most `max_bytes`, valid and on one line; else NULL. */
-static char *scalar_dup(struct fy_node *node, gsize max_bytes)
-{
-    gsize length = 0;
-    const char *text = NULL;
-
-    node = follow(node);
-    if (!node || !fy_node_is_scalar(node))
-        return NULL;
-    text = fy_node_get_scalar(node, &length);
-    if (!text || length == 0 || length > max_bytes || !g_utf8_validate(text, (gssize)length, NULL))
-        return NULL;
-    if (memchr(text, '\n', length) || memchr(text, '\r', length) || memchr(text, '\0', length))
-        return NULL;
-    return g_strndup(text, length);
-}
-
 static guint scalar_uint(struct fy_node *node, gint64 max)
 {
-    g_autofree char *text = scalar_dup(node, FIELD_MAX_BYTES);
+    g_autofree char *text = yaml_scalar_dup(node, FIELD_MAX_BYTES);
     gint64 value = 0;
 
     return text && text_parse_int(text, 1, max, &value) ? (guint)value : 0;
@@ -182,10 +156,10 @@ static char **list_dup(struct fy_node *node)
     void *state = NULL;
     guint count = 0;
 
-    node = follow(node);
+    node = yaml_follow(node);
     if (node && fy_node_is_sequence(node))
         for (struct fy_node *item; (item = fy_node_sequence_iterate(node, &state));) {
-            g_autofree char *text = scalar_dup(item, NAME_FIELD_MAX_BYTES);
+            g_autofree char *text = yaml_scalar_dup(item, NAME_FIELD_MAX_BYTES);
 
             if (text && count++ < REQUIRED_MAX)
                 g_strv_builder_add(builder, text);
@@ -193,29 +167,22 @@ static char **list_dup(struct fy_node *node)
     return g_strv_builder_end(builder);
 }
 
-static gboolean key_is(struct fy_node_pair *pair, const char *name)
-{
-    g_autofree char *key = scalar_dup(fy_node_pair_key(pair), FIELD_MAX_BYTES);
-
-    return g_strcmp0(key, name) == 0;
-}
-
 static void read_runtime_config(TemplateConfig *config, struct fy_node *node)
 {
     void *state = NULL;
 
-    node = follow(node);
+    node = yaml_follow(node);
     if (!node || !fy_node_is_mapping(node))
         return;
     for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &state));) {
         struct fy_node *value = fy_node_pair_value(pair);
 
-        if (key_is(pair, "model") && !config->model) {
-            config->model = scalar_dup(value, FIELD_MAX_BYTES);
-        } else if (key_is(pair, "required_env")) {
+        if (yaml_key_is(pair, "model") && !config->model) {
+            config->model = yaml_scalar_dup(value, FIELD_MAX_BYTES);
+        } else if (yaml_key_is(pair, "required_env")) {
             g_strfreev(config->required_env);
             config->required_env = list_dup(value);
-        } else if (key_is(pair, "provision_timeout_seconds")) {
+        } else if (yaml_key_is(pair, "provision_timeout_seconds")) {
             config->provision_timeout_s = scalar_uint(value, PROVISION_TIMEOUT_MAX_S);
         }
     }
@@ -225,11 +192,11 @@ static void read_a2a(TemplateConfig *config, struct fy_node *node)
 {
     void *state = NULL;
 
-    node = follow(node);
+    node = yaml_follow(node);
     if (!node || !fy_node_is_mapping(node))
         return;
     for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(node, &state));)
-        if (key_is(pair, "port"))
+        if (yaml_key_is(pair, "port"))
             config->port = (guint16)scalar_uint(fy_node_pair_value(pair), G_MAXUINT16);
 }
 
@@ -240,30 +207,28 @@ static void read_top(TemplateConfig *config, struct fy_node *root)
     for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(root, &state));) {
         struct fy_node *value = fy_node_pair_value(pair);
 
-        if (key_is(pair, "name") && !config->name)
-            config->name = scalar_dup(value, NAME_FIELD_MAX_BYTES);
-        else if (key_is(pair, "runtime") && !config->runtime)
-            config->runtime = scalar_dup(value, FIELD_MAX_BYTES);
-        else if (key_is(pair, "model") && !config->model)
-            config->model = scalar_dup(value, FIELD_MAX_BYTES);
-        else if (key_is(pair, "runtime_config"))
+        if (yaml_key_is(pair, "name") && !config->name)
+            config->name = yaml_scalar_dup(value, NAME_FIELD_MAX_BYTES);
+        else if (yaml_key_is(pair, "runtime") && !config->runtime)
+            config->runtime = yaml_scalar_dup(value, FIELD_MAX_BYTES);
+        else if (yaml_key_is(pair, "model") && !config->model)
+            config->model = yaml_scalar_dup(value, FIELD_MAX_BYTES);
+        else if (yaml_key_is(pair, "runtime_config"))
             read_runtime_config(config, value);
-        else if (key_is(pair, "a2a"))
+        else if (yaml_key_is(pair, "a2a"))
             read_a2a(config, value);
     }
 }
 
 TemplateConfig *template_config_parse(const char *text, gsize length)
 {
-    static const struct fy_parse_cfg settings = {.flags = FYPCF_QUIET | FYPCF_DISABLE_MMAP_OPT};
     TemplateConfig *config = g_new0(TemplateConfig, 1);
     struct fy_document *document = NULL;
     struct fy_node *root = NULL;
 
-    if (length > 0 && length <= TEMPLATE_CONFIG_MAX_BYTES)
-        document = fy_document_build_from_string(&settings, text, length);
-    root = document ? fy_document_root(document) : NULL;
-    if (root && fy_node_is_mapping(root))
+    if (length <= TEMPLATE_CONFIG_MAX_BYTES)
+        root = yaml_parse_mapping(text, length, &document);
+    if (root)
         read_top(config, root);
     fy_document_destroy(document);
     if (!config->required_env)
@@ -285,7 +250,7 @@ static gboolean read_whole(int fd, char *buffer, gsize size)
     return TRUE;
 }
 
-TemplateConfig *template_config_read(const char *folder)
+char *template_config_text_dup(const char *folder, gsize *length)
 {
     struct stat status;
     int fd = open_config(folder, &status);
@@ -299,7 +264,19 @@ TemplateConfig *template_config_read(const char *folder)
         is_whole = read_whole(fd, text, (gsize)status.st_size);
     }
     close(fd);
-    return is_whole ? template_config_parse(text, (gsize)status.st_size) : NULL;
+    if (!is_whole)
+        return NULL;
+    *length = (gsize)status.st_size;
+    text[*length] = '\0';
+    return g_steal_pointer(&text);
+}
+
+TemplateConfig *template_config_read(const char *folder)
+{
+    gsize length = 0;
+    g_autofree char *text = template_config_text_dup(folder, &length);
+
+    return text ? template_config_parse(text, length) : NULL;
 }
 
 /* ---- Required variables ---- */

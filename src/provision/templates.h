@@ -24,6 +24,8 @@ char *template_find_default(const char *root, const Runtimes *runtimes, const ch
  * blanks, else the first one in order (not "ws-...") whose config.yaml has that `name` in any case.
  * NULL: none. Source: spec 01, 12.1. */
 char *template_find_by_name(const char *root, const char *workspace_name);
+/* The names of the folders below `root`, links left out, in order. GPtrArray of char *, owned. */
+GPtrArray *template_list_folders(const char *root);
 /* Whether `folder` holds a regular file config.yaml. */
 gboolean template_has_config(const char *folder);
 
@@ -44,6 +46,9 @@ TemplateConfig *template_config_parse(const char *text, gsize length);
 /* Of a folder. NULL when there is no readable regular config.yaml of at most
  * TEMPLATE_CONFIG_MAX_BYTES. */
 TemplateConfig *template_config_read(const char *folder);
+
+/* The text itself, NUL-terminated; the same conditions. Caller owns it. */
+char *template_config_text_dup(const char *folder, gsize *length);
 
 /* Names of `required` without a non-empty value in `environment` (name -> value), in order. Caller
  * owns it; empty when all are there. */

@@ -42,6 +42,11 @@ gboolean api_config_patch(ApiCall *call, GError **error);
 gboolean api_budget_get(ApiCall *call, GError **error);
 gboolean api_budget_patch(ApiCall *call, GError **error);
 
+/* teams.c, bootstrap.c: spec 01 sections 13 and 18.1 */
+gboolean api_team_expand(ApiCall *call, GError **error);
+gboolean api_team_collapse(ApiCall *call, GError **error);
+gboolean api_bootstrap_failed(ApiCall *call, GError **error);
+
 /* tokens.c: spec 03 sections 5.2, 5.5 */
 gboolean api_token_list(ApiCall *call, GError **error);
 gboolean api_token_create(ApiCall *call, GError **error);

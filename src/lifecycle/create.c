@@ -210,6 +210,22 @@ static WorkspaceRow *make_row(const Lifecycle *lifecycle, const WorkspaceOrder *
 
 /* ---- Writing ---- */
 
+/* Two expansions of one team at once take turns; the second finds the member. */
+static gboolean check_sibling(const Lifecycle *lifecycle, const WorkspaceOrder *order,
+                              GError **error)
+{
+    g_autofree char *lock = NULL;
+    gboolean exists = FALSE;
+
+    if (!order->is_team_member)
+        return TRUE;
+    lock = g_strconcat("team:", order->parent_id, NULL);
+    if (!db_lock(lifecycle->db, lock, error) ||
+        !store_workspace_has_child(lifecycle->db, order->parent_id, order->name, &exists, error))
+        return FALSE;
+    return !exists || error_set(error, ERROR_CONFLICT, "the team has a member of that name");
+}
+
 static gboolean put_secrets(const Lifecycle *lifecycle, const WorkspaceOrder *order, const char *id,
                             GError **error)
 {
@@ -298,7 +314,7 @@ static gboolean put_wish(const Lifecycle *lifecycle, const WorkspaceOrder *order
     return store_runtime_wish(lifecycle->db, id, &wish, &generation, error);
 }
 
-static char *first_event(const WorkspaceRow *row, const char **type)
+static char *first_event(const WorkspaceRow *row, gboolean is_team_member, const char **type)
 {
     g_autoptr(GString) payload = g_string_new(NULL);
     JsonOut out = json_out_start(payload);
@@ -308,6 +324,8 @@ static char *first_event(const WorkspaceRow *row, const char **type)
     if (row->status == WORKSPACE_PROVISIONING) {
         json_out_int(&out, "tier", row->tier);
         json_out_text(&out, "runtime", row->runtime);
+        if (is_team_member)
+            json_out_text(&out, "parent_id", row->parent_id);
         *type = "WORKSPACE_PROVISIONING";
     } else {
         json_out_bool(&out, "external", TRUE);
@@ -323,7 +341,8 @@ static gboolean write_all(const Lifecycle *lifecycle, const WorkspaceOrder *orde
 {
     g_autoptr(DbTransaction) transaction = db_begin(lifecycle->db, error);
 
-    if (!transaction || !store_workspace_insert(lifecycle->db, row, error) ||
+    if (!transaction || !check_sibling(lifecycle, order, error) ||
+        !store_workspace_insert(lifecycle->db, row, error) ||
         !put_secrets(lifecycle, order, row->id, error) ||
         !put_memories(lifecycle, order, row, error) || !put_wish(lifecycle, order, row->id, error))
         return FALSE;
@@ -359,7 +378,7 @@ gboolean lifecycle_create(const Lifecycle *lifecycle, WorkspaceOrder *order,
         return FALSE;
     fill_from_template(lifecycle, order);
     row = make_row(lifecycle, order);
-    payload = first_event(row, &event);
+    payload = first_event(row, order->is_team_member, &event);
     if (!write_all(lifecycle, order, row, event, payload, created, error)) {
         tokens_forget(lifecycle->tokens, row->id);
         return FALSE;

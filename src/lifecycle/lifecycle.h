@@ -45,6 +45,7 @@ typedef struct {
     JsonView secrets; /* object name -> text; start NULL: none. Borrowed from the request */
     JsonView initial_memories;        /* array of {content, scope}; start NULL: none. Borrowed */
     char *image, *executor, *command; /* D24 */
+    gboolean is_team_member;          /* ERROR_CONFLICT when a live sibling has the name */
 } WorkspaceOrder;
 void workspace_order_clear(WorkspaceOrder *order);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WorkspaceOrder, workspace_order_clear)

@@ -4,10 +4,12 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "lifecycle/lifecycle.h"
+#include "lifecycle/team.h"
 #include "store/structure_events.h"
 #include "store/workspaces.h"
 
 #define CLEANUP_PATIENCE_MS 10000 /* spec 02, 17.3 D */
+#define EVENT_COLLAPSED     "WORKSPACE_COLLAPSED"
 
 void workspace_removed_clear(WorkspaceRemoved *removed)
 {
@@ -93,15 +95,48 @@ static gboolean announce_step(const Lifecycle *lifecycle, const char *id, const 
     return TRUE;
 }
 
-static gboolean remove_tree(const Lifecycle *lifecycle, const char *id, gboolean purge,
+/* What a removal is: who goes, and what is told about who stays. */
+typedef struct {
+    StoreRemoveExtent extent;
+    gboolean purge;
+} Removing;
+
+static char *collapsed_payload(const StoreRemoval *removal)
+{
+    g_autoptr(GString) payload = g_string_new(NULL);
+    JsonOut out = json_out_start(payload);
+
+    json_out_object(&out, NULL);
+    json_out_array(&out, "removed_children");
+    for (guint i = removal->members->len; i > 0; i--)
+        json_out_text(&out, NULL, ((const StoreMember *)removal->members->pdata[i - 1])->name);
+    json_out_end(&out);
+    json_out_end(&out);
+    return g_string_free(g_steal_pointer(&payload), FALSE);
+}
+
+/* The parent that stays says it after all who went. */
+static gboolean record_collapsed(const Lifecycle *lifecycle, const char *id,
+                                 const StoreRemoval *removal, gint64 now_us, GError **error)
+{
+    g_autofree char *payload = collapsed_payload(removal);
+
+    return event_store(lifecycle->db, EVENT_COLLAPSED, id, payload, now_us + removal->members->len,
+                       error);
+}
+
+static gboolean remove_tree(const Lifecycle *lifecycle, const char *id, Removing removing,
                             StoreRemoval **removal, gint64 now_us, GError **error)
 {
     g_autoptr(DbTransaction) transaction = db_begin(lifecycle->db, error);
     g_autoptr(StoreRemoval) result = NULL;
 
     if (!transaction ||
-        !store_workspace_remove(lifecycle->db, id, STORE_REMOVE_TREE, purge, &result, error) ||
+        !store_workspace_remove(lifecycle->db, id, removing.extent, removing.purge, &result,
+                                error) ||
         !each_member(lifecycle, result, id, now_us, record_step, error) ||
+        (removing.extent == STORE_REMOVE_BELOW &&
+         !record_collapsed(lifecycle, id, result, now_us, error)) ||
         !db_commit(&transaction, error))
         return FALSE;
     *removal = g_steal_pointer(&result);
@@ -135,11 +170,45 @@ gboolean lifecycle_remove(const Lifecycle *lifecycle, const char *id, gboolean c
         removed->needs_confirmation = TRUE;
         return TRUE;
     }
-    if (!remove_tree(lifecycle, id, purge, &removal, now_us, error))
+    if (!remove_tree(lifecycle, id, (Removing){STORE_REMOVE_TREE, purge}, &removal, now_us, error))
         return FALSE;
     each_member(lifecycle, removal, id, now_us, forget_step, NULL);
     each_member(lifecycle, removal, id, now_us, announce_step, NULL);
     removed->cascade_deleted = removal->members->len - (removal->root_removed ? 1 : 0);
     removed->is_cleaned = wait_cleaned(lifecycle, removal);
     return TRUE;
+}
+
+/* ---- Collapse ---- */
+
+static void tell_collapsed(const Lifecycle *lifecycle, const char *id, const StoreRemoval *removal,
+                           gint64 now_us)
+{
+    g_autofree char *payload = collapsed_payload(removal);
+
+    events_announce(lifecycle->events, EVENT_COLLAPSED, id, payload,
+                    now_us + removal->members->len);
+}
+
+GPtrArray *lifecycle_collapse(const Lifecycle *lifecycle, const char *id, GError **error)
+{
+    g_autoptr(OrgNode) node = org_tree_find(lifecycle->tree, id);
+    g_autoptr(StoreRemoval) removal = NULL;
+    gint64 now_us = clock_now_us();
+    GPtrArray *names = NULL;
+
+    if (!node) {
+        error_set(error, ERROR_NOT_FOUND, "workspace not found");
+        return NULL;
+    }
+    if (!remove_tree(lifecycle, id, (Removing){STORE_REMOVE_BELOW, FALSE}, &removal, now_us, error))
+        return NULL;
+    each_member(lifecycle, removal, id, now_us, forget_step, NULL);
+    each_member(lifecycle, removal, id, now_us, announce_step, NULL);
+    tell_collapsed(lifecycle, id, removal, now_us);
+    (void)wait_cleaned(lifecycle, removal); /* their end is certain; a client may look at once */
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = removal->members->len; i > 0; i--)
+        g_ptr_array_add(names, g_strdup(((StoreMember *)removal->members->pdata[i - 1])->name));
+    return names;
 }

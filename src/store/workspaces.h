@@ -40,6 +40,10 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_workspace_list_children(Db *db, const
  */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *
 store_workspace_list_provisioning(Db *db, gint64 started_before_us, GError **error);
+/* Whether a direct child that is not removed has exactly this name. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_has_child(Db *db, const char *id,
+                                                             const char *name, gboolean *has,
+                                                             GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_count_live(Db *db, gint64 *count,
                                                               GError **error);
 

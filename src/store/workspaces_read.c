@@ -150,6 +150,20 @@ GPtrArray *store_workspace_list_provisioning(Db *db, gint64 started_before_us, G
     return read_all(rows, error);
 }
 
+gboolean store_workspace_has_child(Db *db, const char *id, const char *name, gboolean *has,
+                                   GError **error)
+{
+    static const char sql[] = "SELECT COUNT(*) FROM workspaces WHERE parent_id = $1 AND name = $2"
+                              " AND status <> 'removed'";
+    const DbValue values[] = {DB_TEXT(id), DB_TEXT(name)};
+    gint64 count = 0;
+
+    if (!column_read_int(db, sql, values, G_N_ELEMENTS(values), &count, error))
+        return error_prefix(error, "look for a child of workspace %s", id);
+    *has = count > 0;
+    return TRUE;
+}
+
 gboolean store_workspace_count_live(Db *db, gint64 *count, GError **error)
 {
     return column_read_int(db, "SELECT COUNT(*) FROM workspaces WHERE status <> 'removed'", NULL, 0,

@@ -52,6 +52,12 @@ class PostgresDatabase:
         with psycopg.connect(self.url) as connection:
             return connection.execute(sql).fetchall()
 
+    def execute(self, sql):
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql)
+
     def drop(self):
         self._admin.execute(f'DROP DATABASE "{self.name}" WITH (FORCE)')
         self._admin.close()
@@ -68,6 +74,16 @@ class SqliteDatabase:
         connection = sqlite3.connect(self.path)
         try:
             return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def execute(self, sql):
+        import sqlite3
+
+        connection = sqlite3.connect(self.path)
+        try:
+            with connection:
+                connection.execute(sql)
         finally:
             connection.close()
 

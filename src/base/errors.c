@@ -1,5 +1,7 @@
 #include "base/errors.h"
 
+#include <pthread.h>
+
 static const char *const code_names[] = {
     [ERROR_INVALID] = "invalid",
     [ERROR_UNAUTHENTICATED] = "unauthenticated",
@@ -17,9 +19,43 @@ static const char *const code_names[] = {
     [ERROR_INTERNAL] = "internal",
 };
 
+/* What an error of ours carries beside its code and message. */
+typedef struct {
+    Reason reason;
+} OwnErrorPrivate;
+
+static void own_error_private_init(OwnErrorPrivate *own)
+{
+    own->reason = REASON_NONE;
+}
+
+static void own_error_private_copy(const OwnErrorPrivate *from, OwnErrorPrivate *to)
+{
+    *to = *from;
+}
+
+static void own_error_private_clear(OwnErrorPrivate *own)
+{
+    (void)own;
+}
+
+GQuark own_error_quark(void); /* made by the macro, for this file only */
+G_DEFINE_EXTENDED_ERROR(OwnError, own_error)
+
+static GQuark domain; /* written once */
+
+static void register_domain(void)
+{
+    domain = own_error_quark();
+}
+
+/* By pthread: ThreadSanitizer cannot see into GLib's own way. */
 GQuark error_domain(void)
 {
-    return g_quark_from_static_string("workspaced-error");
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, register_domain);
+    return domain;
 }
 
 gboolean error_set(GError **error, ErrorCode code, const char *format, ...)
@@ -32,6 +68,25 @@ gboolean error_set(GError **error, ErrorCode code, const char *format, ...)
     *error = g_error_new_valist(ERROR_DOMAIN, (gint)code, format, arguments);
     va_end(arguments);
     return FALSE;
+}
+
+gboolean error_set_reason(GError **error, ErrorCode code, Reason reason, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!error)
+        return FALSE;
+    va_start(arguments, format);
+    *error = g_error_new_valist(ERROR_DOMAIN, (gint)code, format, arguments);
+    va_end(arguments);
+    own_error_get_private(*error)->reason = reason;
+    return FALSE;
+}
+
+Reason error_reason(const GError *error)
+{
+    return error && error->domain == ERROR_DOMAIN ? own_error_get_private(error)->reason
+                                                  : REASON_NONE;
 }
 
 gboolean error_prefix(GError **error, const char *format, ...)

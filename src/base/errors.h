@@ -7,6 +7,8 @@
  * http/client: libcurl); above the border nobody knows them. Source: STYLE section 4. */
 #pragma once
 
+#include "base/reasons.h"
+
 #include <glib.h>
 
 typedef enum {
@@ -34,6 +36,14 @@ GQuark error_domain(void);
 /* Sets a new error. Returns FALSE, so that it can be returned:
  *     return error_set(error, ERROR_NOT_FOUND, "workspace not found"); */
 gboolean error_set(GError **error, ErrorCode code, const char *format, ...) G_GNUC_PRINTF(3, 4);
+
+/* The same, with why a workspace does not run because of it: for engines and what starts
+ * workspaces. It travels with the error, whoever prefixes or passes it on. */
+gboolean error_set_reason(GError **error, ErrorCode code, Reason reason, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
+/* REASON_NONE when none was given, for NULL and for foreign errors. */
+Reason error_reason(const GError *error);
 
 /* Puts context in front of a fault ("seed 7c9e…: connection refused") on its way up; leaves an
  * outcome's sentence alone. `error` may be NULL. Returns FALSE, so that it can be returned. */

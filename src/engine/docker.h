@@ -84,6 +84,8 @@ gboolean docker_get(DockerEngine *docker, const char *path, gsize max_body, cons
 gboolean docker_answer_is_absent(const DockerAnswer *answer);
 /* Whether the daemon itself speaks (not a proxy in between). */
 gboolean docker_answer_is_own(const DockerAnswer *answer);
+/* What the daemon's sentence means; REASON_NONE when nobody knows. */
+Reason docker_answer_reason(const DockerAnswer *answer);
 gboolean docker_answer_json(const DockerAnswer *answer, JsonView *view, GError **error);
 
 /* Makes an error of an answer that is no success. `what` ("container", "volume") is for the

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "engine/docker.h"
 #include "engine/docker_json.h"
+#include "engine/docker_reason.h"
 
 #include <string.h>
 
@@ -73,6 +74,12 @@ gboolean docker_answer_is_own(const DockerAnswer *answer)
     return sentence != NULL;
 }
 
+Reason docker_answer_reason(const DockerAnswer *answer)
+{
+    g_autofree char *sentence = sentence_dup(answer);
+    return docker_reason_of_text(sentence);
+}
+
 gboolean docker_answer_is_absent(const DockerAnswer *answer)
 {
     return answer->status == 404 && docker_answer_is_own(answer);
@@ -112,7 +119,8 @@ gboolean docker_refuse(const DockerRequest *request, const DockerAnswer *answer,
     case 409:
         return error_set(error, ERROR_CONFLICT, "%s: its state does not allow this now", what);
     default:
-        return error_set(error, ERROR_INTERNAL, "docker: %s %s: status %u: %s", request->method,
-                         request->path, answer->status, sentence);
+        return error_set_reason(error, ERROR_INTERNAL, docker_reason_of_text(sentence),
+                                "docker: %s %s: status %u: %s", request->method, request->path,
+                                answer->status, sentence);
     }
 }

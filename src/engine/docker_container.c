@@ -77,6 +77,39 @@ static gboolean refuse_missing(Engine *self, const char *ref, GError **error)
     return error_set(error, ERROR_INVALID, "the container cannot be started: its network is gone");
 }
 
+/* The daemon leaves the exit code of a shell behind when a command cannot be run; 127 also stands
+ * for a mount that does not fit, which its sentence tells apart. */
+static Reason reason_of_start(Engine *self, const char *ref, const DockerAnswer *answer)
+{
+    Reason reason = docker_answer_reason(answer);
+    g_autoptr(ContainerInfo) info = NULL;
+
+    if (reason != REASON_NONE || !docker_inspect(self, ref, &info, NULL))
+        return reason;
+    reason = reason_of_exit(info->exit_code, FALSE);
+    return reason == REASON_COMMAND_NOT_FOUND || reason == REASON_COMMAND_NOT_EXECUTABLE
+               ? reason
+               : REASON_NONE;
+}
+
+static gboolean refuse_start(Engine *self, const char *ref, const DockerRequest *request,
+                             const DockerAnswer *answer, GError **error)
+{
+    Reason reason = reason_of_start(self, ref, answer);
+
+    docker_log_refusal(request, answer);
+    if (reason == REASON_COMMAND_NOT_FOUND || reason == REASON_COMMAND_NOT_EXECUTABLE ||
+        reason == REASON_MOUNT_REFUSED)
+        return error_set_reason(error, ERROR_INVALID, reason, "the container cannot be started: %s",
+                                reason_sentence(reason));
+    if (answer->status != 400) /* a port, a full disk: may be better next time */
+        return docker_refuse(request, answer, "container", error);
+    return error_set_reason(error, ERROR_INVALID,
+                            reason == REASON_NONE ? REASON_SETTINGS_REFUSED : reason,
+                            "the container cannot be started: its command is not in the image or "
+                            "may not be run, or a mount does not fit");
+}
+
 gboolean docker_start(Engine *self, const char *ref, GError **error)
 {
     DockerEngine *docker = docker_engine(self);
@@ -97,12 +130,8 @@ gboolean docker_start(Engine *self, const char *ref, GError **error)
         docker_log_refusal(&request, &answer);
         return refuse_missing(self, ref, error);
     }
-    if (answer.status == 400 && docker_answer_is_own(&answer)) {
-        docker_log_refusal(&request, &answer);
-        return error_set(error, ERROR_INVALID,
-                         "the container cannot be started: its command is not in the image or may "
-                         "not be run, or a mount does not fit");
-    }
+    if ((answer.status == 400 || answer.status == 500) && docker_answer_is_own(&answer))
+        return refuse_start(self, ref, &request, &answer, error);
     return docker_refuse(&request, &answer, "container", error);
 }
 

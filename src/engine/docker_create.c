@@ -241,6 +241,21 @@ static void write_body(GString *text, const ContainerSpec *spec, const DockerHos
 
 /* ---- The call ---- */
 
+/* What is wrong with the settings only the daemon's sentence says. */
+static gboolean refuse_settings(const DockerAnswer *answer, GError **error)
+{
+    Reason reason = docker_answer_reason(answer);
+
+    if (reason == REASON_COMMAND_NOT_FOUND)
+        return error_set_reason(error, ERROR_INVALID, reason,
+                                "the image names no command, and none is given");
+    if (reason != REASON_NONE)
+        return error_set_reason(error, ERROR_INVALID, reason, "%s", reason_sentence(reason));
+    return error_set_reason(error, ERROR_INVALID, REASON_SETTINGS_REFUSED,
+                            "the engine refuses the container's settings (limits, mounts or "
+                            "names); a directory to mount must exist on the engine's machine");
+}
+
 static gboolean refuse(const DockerRequest *request, const DockerAnswer *answer, GError **error)
 {
     if (!docker_answer_is_own(answer))
@@ -248,15 +263,13 @@ static gboolean refuse(const DockerRequest *request, const DockerAnswer *answer,
     switch (answer->status) {
     case 404:
         docker_log_refusal(request, answer);
-        return error_set(error, ERROR_NOT_FOUND, "image not found");
+        return error_set_reason(error, ERROR_NOT_FOUND, REASON_IMAGE_NOT_FOUND, "image not found");
     case 409:
         docker_log_refusal(request, answer);
         return error_set(error, ERROR_CONFLICT, "the container's name is taken");
     case 400:
         docker_log_refusal(request, answer);
-        return error_set(error, ERROR_INVALID,
-                         "the engine refuses the container's settings (limits, mounts or names); a "
-                         "directory to mount must exist on the engine's machine");
+        return refuse_settings(answer, error);
     default:
         return docker_refuse(request, answer, "container", error);
     }

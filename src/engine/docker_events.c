@@ -16,9 +16,10 @@ static const struct {
     const char *action;
     EngineEventType type;
 } actions[] = {
-    {"create", ENGINE_EVENT_CREATE}, {"start", ENGINE_EVENT_START},
-    {"die", ENGINE_EVENT_DIE},       {"destroy", ENGINE_EVENT_DESTROY},
-    {"died", ENGINE_EVENT_DIE},      {"remove", ENGINE_EVENT_DESTROY}, /* Podman's words */
+    {"create", ENGINE_EVENT_CREATE},     {"start", ENGINE_EVENT_START},
+    {"die", ENGINE_EVENT_DIE},           {"destroy", ENGINE_EVENT_DESTROY},
+    {"oom", ENGINE_EVENT_OUT_OF_MEMORY}, {"died", ENGINE_EVENT_DIE},
+    {"remove", ENGINE_EVENT_DESTROY}, /* Podman's words */
 };
 
 static EngineEventType type_of(const char *action)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/errors.h"
 #include "engine/docker_json.h"
+#include "engine/docker_reason.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -111,6 +112,7 @@ static gboolean read_state(JsonView document, ContainerInfo *info)
     info->failure = docker_json_text(state, "Error");
     if (info->failure && !*info->failure)
         g_clear_pointer(&info->failure, g_free);
+    info->failure_reason = docker_reason_of_text(info->failure);
     return parse_state(word, &info->state);
 }
 

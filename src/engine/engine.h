@@ -111,6 +111,7 @@ typedef struct {
     gint64 exit_code;   /* of the last run */
     gboolean out_of_memory;
     char *failure;      /* the engine's own sentence on why it did not run; NULL */
+    Reason failure_reason; /* what `failure` means; REASON_NONE: nobody knows */
     char *address;      /* "127.0.0.1:49153": where the server reaches `port`; or "unix:/path"; NULL when not running */
     gint64 created_at_us, started_at_us, finished_at_us; /* 0: never; list may leave the last two 0 */
     gint64 restart_count;
@@ -138,6 +139,7 @@ typedef enum {
     ENGINE_EVENT_START,
     ENGINE_EVENT_DIE,     /* exit_code is set */
     ENGINE_EVENT_DESTROY,
+    ENGINE_EVENT_OUT_OF_MEMORY, /* a process was killed for it; a DIE may follow */
     ENGINE_EVENT_OTHER,
     ENGINE_EVENT_CONNECTED, /* the stream is up: what happened before may have been missed; labels are empty */
 } EngineEventType;

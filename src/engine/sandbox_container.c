@@ -140,7 +140,8 @@ static gboolean check_mounts(SandboxEngine *sandbox, const SandboxRecord *record
         const SandboxMount *mount = &g_array_index(record->mounts, SandboxMount, i);
 
         if (mount->type == ENGINE_MOUNT_BIND && access(mount->source, F_OK) != 0)
-            return error_set(error, ERROR_INVALID, "mount source %s does not exist", mount->source);
+            return error_set_reason(error, ERROR_INVALID, REASON_MOUNT_REFUSED,
+                                    "mount source %s does not exist", mount->source);
         if (mount->type == ENGINE_MOUNT_VOLUME && !sandbox_volume_exists(sandbox, mount->source))
             return error_set(error, ERROR_CONFLICT, "volume %s was removed", mount->source);
     }
@@ -221,15 +222,16 @@ static gboolean publish(SandboxEngine *sandbox, const SandboxRecord *record, con
 static gboolean check_spec(SandboxEngine *sandbox, const SandboxRecord *record, GError **error)
 {
     if (!record->command[0] || !*record->command[0])
-        return error_set(error, ERROR_INVALID,
-                         "a command is needed: the sandbox knows no image's own one");
+        return error_set_reason(error, ERROR_INVALID, REASON_COMMAND_NOT_FOUND,
+                                "a command is needed: the sandbox knows no image's own one");
     if (name_is_taken(sandbox, record->name, error))
         return FALSE;
     for (guint i = 0; i < record->mounts->len; i++) {
         const SandboxMount *mount = &g_array_index(record->mounts, SandboxMount, i);
 
         if (mount->type == ENGINE_MOUNT_BIND && access(mount->source, F_OK) != 0)
-            return error_set(error, ERROR_INVALID, "mount source %s does not exist", mount->source);
+            return error_set_reason(error, ERROR_INVALID, REASON_MOUNT_REFUSED,
+                                    "mount source %s does not exist", mount->source);
     }
     return TRUE;
 }

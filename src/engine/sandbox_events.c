@@ -20,10 +20,9 @@
 #define LOOK_AGAIN_MS  1000 /* should a notification be lost */
 
 static const char *const type_words[] = {
-    [ENGINE_EVENT_CREATE] = "create",
-    [ENGINE_EVENT_START] = "start",
-    [ENGINE_EVENT_DIE] = "die",
-    [ENGINE_EVENT_DESTROY] = "destroy",
+    [ENGINE_EVENT_CREATE] = "create",     [ENGINE_EVENT_START] = "start",
+    [ENGINE_EVENT_DIE] = "die",           [ENGINE_EVENT_DESTROY] = "destroy",
+    [ENGINE_EVENT_OUT_OF_MEMORY] = "oom",
 };
 
 /* ---- Writing ---- */

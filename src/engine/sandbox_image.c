@@ -205,8 +205,9 @@ gboolean sandbox_image_pull(Engine *self, const char *image, EngineBytesFunction
     (void)cancel;
     if (sandbox_image_inspect(self, image, NULL, NULL))
         return TRUE;
-    return error_set(error, ERROR_NOT_FOUND,
-                     "image %s is not here, and the sandbox speaks to no registry: import it, or "
-                     "use an engine that pulls",
-                     image);
+    return error_set_reason(
+        error, ERROR_NOT_FOUND, REASON_IMAGE_NOT_FOUND,
+        "image %s is not here, and the sandbox speaks to no registry: import it, or "
+        "use an engine that pulls",
+        image);
 }

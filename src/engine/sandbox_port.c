@@ -94,11 +94,13 @@ gboolean sandbox_port_choose(SandboxEngine *sandbox, SandboxContainer *container
     if (container->record->port == 0)
         return TRUE;
     if (fixed && !is_free(fixed))
-        return error_set(error, ERROR_INVALID, "port %u is taken by another program", fixed);
+        return error_set_reason(error, ERROR_INVALID, REASON_PORT_UNAVAILABLE,
+                                "port %u is taken by another program", fixed);
     *port = fixed ? fixed : allocate(sandbox, container);
     if (*port == 0)
-        return error_set(error, ERROR_INVALID, "all ports from %d to %d are taken", PORT_FIRST,
-                         PORT_FIRST + PORT_COUNT - 1);
+        return error_set_reason(error, ERROR_INVALID, REASON_PORT_UNAVAILABLE,
+                                "all ports from %d to %d are taken", PORT_FIRST,
+                                PORT_FIRST + PORT_COUNT - 1);
     text = g_strdup_printf("%u", *port);
     return sandbox_tree_write(path, text, strlen(text), error);
 }

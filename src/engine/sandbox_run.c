@@ -170,7 +170,21 @@ static gboolean read_report(int fd, GString *text)
     }
 }
 
-static gboolean judge_report(const GString *text, GError **error)
+/* "<program>: <what exec(2) says>": our supervisor's own words, in the C locale. */
+static Reason reason_of_report(const SandboxContainer *container, const char *sentence)
+{
+    const char *program = container->record->command[0];
+    gboolean is_program =
+        program && g_str_has_prefix(sentence, program) && sentence[strlen(program)] == ':';
+
+    if (!is_program)
+        return REASON_NONE;
+    return g_str_has_suffix(sentence, ": No such file or directory")
+               ? REASON_COMMAND_NOT_FOUND
+               : REASON_COMMAND_NOT_EXECUTABLE;
+}
+
+static gboolean judge_report(const SandboxContainer *container, const GString *text, GError **error)
 {
     g_autofree char *sentence = g_utf8_make_valid(text->str, -1);
 
@@ -180,7 +194,8 @@ static gboolean judge_report(const GString *text, GError **error)
         return error_set(error, ERROR_OUTCOME_UNKNOWN, "the supervisor ended without a word");
     if (text->str[0] == RUN_REPORT_FAULT)
         return error_set(error, ERROR_INTERNAL, "the sandbox cannot be made: %s", sentence + 1);
-    return error_set(error, ERROR_INVALID, "the container cannot be started: %s", sentence);
+    return error_set_reason(error, ERROR_INVALID, reason_of_report(container, sentence),
+                            "the container cannot be started: %s", sentence);
 }
 
 static gboolean launch(SandboxEngine *sandbox, const SandboxContainer *container, GError **error)
@@ -204,7 +219,7 @@ static gboolean launch(SandboxEngine *sandbox, const SandboxContainer *container
     sandbox_child_wait(pid, START_MS, &status); /* it left a child behind and went at once */
     if (!is_in_time)
         return error_set(error, ERROR_OUTCOME_UNKNOWN, "the container takes too long to start");
-    return judge_report(text, error);
+    return judge_report(container, text, error);
 }
 
 /* ---- Start and stop ---- */

@@ -22,8 +22,9 @@ gboolean sandbox_tree_fail(const char *what, const char *path, GError **error)
     int number = errno;
     gboolean is_disk = number == ENOSPC || number == EDQUOT || number == EIO || number == EROFS;
 
-    return error_set(error, is_disk ? ERROR_UNAVAILABLE : ERROR_INTERNAL, "%s %s: %s", what, path,
-                     g_strerror(number));
+    return error_set_reason(error, is_disk ? ERROR_UNAVAILABLE : ERROR_INTERNAL,
+                            number == ENOSPC || number == EDQUOT ? REASON_DISK_FULL : REASON_NONE,
+                            "%s %s: %s", what, path, g_strerror(number));
 }
 
 /* ---- Single files ---- */

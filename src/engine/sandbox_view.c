@@ -310,7 +310,8 @@ char *sandbox_view_mount(SandboxView *view, const char *source, const char *targ
     int fd = -1;
 
     if (source && stat(source, &info) != 0) {
-        error_set(error, ERROR_INVALID, "mount source %s does not exist", source);
+        error_set_reason(error, ERROR_INVALID, REASON_MOUNT_REFUSED,
+                         "mount source %s does not exist", source);
         return NULL;
     }
     if (source && !S_ISDIR(info.st_mode))

@@ -32,10 +32,11 @@ char *container_image_dup(const WorkspaceRow *row, const Runtimes *runtimes, con
     if (runtime && is_given(runtime->image))
         return g_strdup(runtime->image);
     if (runtime)
-        error_set(error, ERROR_INVALID, "runtime \"%s\" has no container", runtime->name);
+        error_set_reason(error, ERROR_INVALID, REASON_CONFIGURATION_MISSING,
+                         "runtime \"%s\" has no container", runtime->name);
     else
-        error_set(
-            error, ERROR_INVALID,
+        error_set_reason(
+            error, ERROR_INVALID, REASON_CONFIGURATION_MISSING,
             "runtime \"%s\" is not known here and no image is given: set \"image\", or choose "
             "another runtime",
             row->runtime);
@@ -78,8 +79,9 @@ gboolean container_host_directory(const WorkspaceRow *row, const char *fallback,
     if (!path || g_strcmp0(access, "none") == 0)
         return TRUE;
     if (!container_is_mountable(path))
-        return error_set(error, ERROR_INVALID,
-                         "workspace_dir must be absolute, without \"..\", and no system directory");
+        return error_set_reason(
+            error, ERROR_INVALID, REASON_REFUSED_BY_POLICY,
+            "workspace_dir must be absolute, without \"..\", and no system directory");
     *directory = path;
     return TRUE;
 }

@@ -58,8 +58,9 @@ gboolean tier_caps(gint64 tier, const TierOptions *options, const EngineInfo *in
     TierCaps made = {.tier = tier >= TIER_MIN && tier <= TIER_MAX ? tier : 2};
 
     if (made.tier >= 3 && options->forbid_privileged)
-        return error_set(error, ERROR_INVALID,
-                         "tier %d is privileged, which this server does not allow", (int)made.tier);
+        return error_set_reason(error, ERROR_INVALID, REASON_REFUSED_BY_POLICY,
+                                "tier %d is privileged, which this server does not allow",
+                                (int)made.tier);
     set_limits(&made, options);
     set_flags(&made);
     if (info)

@@ -411,6 +411,8 @@ static void live(Supervisor *self)
             wait_ms = BACKOFF_FIRST_MS;
         self->state.phase = wants_restart(self) ? "restarting" : "exited";
         state_write(&self->state);
+        if (has_run && self->state.is_out_of_memory)
+            event_write(&self->records, "oom", 0);
         if (has_run)
             event_write(&self->records, "die", self->state.exit_code);
         wait_between(self, wants_restart(self) ? wait_ms : 0);

@@ -1,0 +1,10 @@
+/* What a daemon's sentence means, where it gives nothing else: its text is read here and in
+ * docker_image.c, and nowhere else. Private to engine/docker. Thread: any. */
+#pragma once
+
+#include "base/reasons.h"
+
+/* REASON_NONE: it says nothing that we know. `text` may be NULL. */
+Reason docker_reason_of_text(const char *text);
+/* The same for a pull, whose stream has only the daemon's chain of Go errors. */
+Reason docker_reason_of_pull(const char *text);

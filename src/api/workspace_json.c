@@ -1,6 +1,7 @@
 #include "api/workspace_json.h"
 
 #include "base/clock.h"
+#include "base/reasons.h"
 #include "org/spend.h"
 
 static void text_or_null(JsonOut *out, const char *key, const char *text)
@@ -11,6 +12,56 @@ static void text_or_null(JsonOut *out, const char *key, const char *text)
 static void text_or_empty(JsonOut *out, const char *key, const char *text)
 {
     json_out_text(out, key, text ? text : "");
+}
+
+typedef struct {
+    Reason reason;
+    const char *message;
+    gboolean has_exit_code;
+    gint64 exit_code;
+    gint64 at_us;
+} Failure;
+
+/* States in which something is wanted that does not run. */
+static gboolean is_wanting(const WorkspaceRow *row)
+{
+    return row->status == WORKSPACE_PROVISIONING || row->status == WORKSPACE_OFFLINE;
+}
+
+static Failure find_failure(const WorkspaceRow *row, gint64 engine_down_since_us)
+{
+    Failure failure = {.reason = reason_parse(row->failure_reason)};
+
+    if (engine_down_since_us && is_wanting(row) && g_strcmp0(row->runtime, "external") != 0)
+        return (Failure){.reason = REASON_ENGINE_DOWN,
+                         .message = reason_sentence(REASON_ENGINE_DOWN),
+                         .at_us = engine_down_since_us};
+    if (!is_wanting(row) && row->status != WORKSPACE_FAILED)
+        return (Failure){0};
+    failure.message =
+        row->failure_sentence ? row->failure_sentence : reason_sentence(failure.reason);
+    failure.has_exit_code = row->has_exit_code;
+    failure.exit_code = row->exit_code;
+    failure.at_us = row->failed_at_us;
+    return failure;
+}
+
+static void write_failure(JsonOut *out, const Failure *failure)
+{
+    if (failure->reason == REASON_NONE) {
+        json_out_null(out, "failure");
+        return;
+    }
+    json_out_object(out, "failure");
+    json_out_text(out, "reason", reason_word(failure->reason));
+    json_out_text(out, "message", failure->message);
+    json_out_text(out, "hint", reason_hint(failure->reason));
+    if (failure->has_exit_code)
+        json_out_int(out, "exit_code", failure->exit_code);
+    else
+        json_out_null(out, "exit_code");
+    json_out_time(out, "at", failure->at_us);
+    json_out_end(out);
 }
 
 /* Keys that say more than the openly readable object may: absent there, not null. */
@@ -29,8 +80,11 @@ static void write_private(JsonOut *out, const WorkspaceRow *row)
         json_out_int(out, "budget_limit", row->budget_limit);
 }
 
-void workspace_json_write(JsonOut *out, const WorkspaceRow *row, WorkspaceView view)
+void workspace_json_write(JsonOut *out, const WorkspaceRow *row, WorkspaceView view,
+                          gint64 engine_down_since_us)
 {
+    Failure failure = find_failure(row, engine_down_since_us);
+
     json_out_object(out, NULL);
     json_out_text(out, "id", row->id);
     json_out_text(out, "name", row->name);
@@ -54,5 +108,7 @@ void workspace_json_write(JsonOut *out, const WorkspaceRow *row, WorkspaceView v
         write_private(out, row);
     else
         json_out_time(out, "last_outbound_at", row->last_outbound_at_us);
+    if (view != WORKSPACE_ALONE)
+        write_failure(out, &failure);
     json_out_end(out);
 }

@@ -10,4 +10,4 @@ ListCache *list_cache_new(void);
 void list_cache_free(ListCache *cache); /* NULL is fine */
 
 /* The JSON array as of now. The caller owns a reference. */
-GBytes *list_cache_get(ListCache *cache, OrgTree *tree);
+GBytes *list_cache_get(ListCache *cache, OrgTree *tree, gint64 engine_down_since_us);

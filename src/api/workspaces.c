@@ -11,9 +11,19 @@
 
 #include <string.h>
 
+/* 0: it answers, or there is none. */
+static gint64 engine_down_since_us(const ApiCall *call)
+{
+    ReconcilerStatus status;
+
+    reconciler_status(call->api->reconciler, &status);
+    return status.has_engine ? status.engine_down_since_us : 0;
+}
+
 gboolean api_workspace_list(ApiCall *call, GError **error)
 {
-    g_autoptr(GBytes) json = list_cache_get(call->api->list_cache, call->api->tree);
+    g_autoptr(GBytes) json =
+        list_cache_get(call->api->list_cache, call->api->tree, engine_down_since_us(call));
 
     (void)error;
     http_reply_bytes(call->request, 200, "application/json; charset=utf-8", json);
@@ -22,10 +32,13 @@ gboolean api_workspace_list(ApiCall *call, GError **error)
 
 static void reply_workspace(ApiCall *call, const WorkspaceRow *row)
 {
+    /* Why it does not run is not for its peers. */
+    WorkspaceView view =
+        access_check_workspace(&call->caller, row->id, NULL) ? WORKSPACE_OWN : WORKSPACE_ALONE;
     g_autoptr(GString) json = g_string_sized_new(512);
     JsonOut out = json_out_start(json);
 
-    workspace_json_write(&out, row, WORKSPACE_ALONE);
+    workspace_json_write(&out, row, view, engine_down_since_us(call));
     api_reply(call, 200, g_steal_pointer(&json));
 }
 

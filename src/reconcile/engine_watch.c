@@ -199,8 +199,10 @@ static void note_event(const EngineEvent *event, void *data)
         g_strcmp0(event->labels.installation, reconciler->options.installation) != 0)
         return;
     if (event->type == ENGINE_EVENT_DIE &&
-        watch_note_death(reconciler->watch, id, event->container_id))
+        watch_note_death(reconciler->watch, id, event->container_id, event->exit_code))
         executor_poke(reconciler->executor, id);
+    else if (event->type == ENGINE_EVENT_OUT_OF_MEMORY)
+        watch_note_out_of_memory(reconciler->watch, id, event->container_id);
     else if (event->type == ENGINE_EVENT_START || event->type == ENGINE_EVENT_DESTROY)
         executor_poke_idle(reconciler->executor, id);
 }

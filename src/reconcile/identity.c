@@ -104,7 +104,7 @@ gboolean reconciler_confirm(Reconciler *reconciler, const ReconcilerConfirmation
     g_autoptr(InstallationRow) row = NULL;
 
     if (!reconciler->options.engine)
-        return error_set(error, ERROR_CONFLICT, TEXT_NO_ENGINE);
+        return error_set(error, ERROR_CONFLICT, "%s", reason_sentence(REASON_NO_ENGINE));
     if (!engine_info(reconciler->options.engine, &info, error) ||
         !store_installation_find(reconciler->options.db, &row, error))
         return FALSE;

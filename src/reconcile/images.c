@@ -171,21 +171,25 @@ static void on_progress(const char *line, gsize length, void *data)
 static gboolean explain(Images *images, const char *image, GError *cause, GError **error)
 {
     ErrorCode code = error_code(cause);
+    Reason known = error_reason(cause);
+    Reason reason = known == REASON_NONE ? REASON_IMAGE_PULL_FAILED : known;
 
     if (code == ERROR_NOT_FOUND)
-        return error_set(error, ERROR_NOT_FOUND,
-                         "image \"%s\" is not on this machine and no registry has it", image);
+        return error_set_reason(error, ERROR_NOT_FOUND, REASON_IMAGE_NOT_FOUND,
+                                "image \"%s\" is not on this machine and no registry has it",
+                                image);
     if (code == ERROR_FORBIDDEN)
-        return error_set(error, ERROR_FORBIDDEN,
-                         "image \"%s\" is not on this machine and its registry refuses to give it "
-                         "to us",
-                         image);
+        return error_set_reason(
+            error, ERROR_FORBIDDEN, REASON_IMAGE_PULL_DENIED,
+            "image \"%s\" is not on this machine and its registry refuses to give it "
+            "to us",
+            image);
     if (code == ERROR_INVALID)
         return error_set(error, ERROR_INVALID, "%s", cause->message);
     if (!engine_ping(images->engine, NULL))
         return error_set(error, ERROR_UNAVAILABLE, "pull %s: %s", image, cause->message);
-    return error_set(error, ERROR_BUSY,
-                     "image \"%s\" is not on this machine and could not be pulled", image);
+    return error_set_reason(error, ERROR_BUSY, reason, "image \"%s\" is not on this machine: %s",
+                            image, reason_sentence(reason));
 }
 
 static gboolean pull(Images *images, const char *image, Cancel *cancel, GError **error)

@@ -23,10 +23,6 @@
 #define RECONCILE_SILENT_SECONDS  180                   /* spec 02, 17.3 E */
 #define RECONCILE_LATER_US        (2 * CLOCK_SECOND_US) /* engine or database were away */
 
-/* Texts that clients read; faults never show more. */
-#define TEXT_START_FAILED "workspace start failed"
-#define TEXT_NO_ENGINE    "this server has no container engine"
-
 /* Something that nobody wishes, as long as every pass sees it. */
 typedef struct {
     gint64 first_us;  /* monotonic */

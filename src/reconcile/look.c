@@ -136,7 +136,12 @@ static gboolean settle(Look *look, GError **error)
     RuntimeProgress progress = {.phase = RUNTIME_READY, .reset_attempts = TRUE};
 
     watch_forget(look->reconciler->watch, look->id);
-    return look_progress(look, &progress, error);
+    if (!look_progress(look, &progress, error))
+        return FALSE;
+    if (look->runtime->reason && !org_tree_refresh(look->reconciler->options.tree, look->id, NULL))
+        log_warning("a failure that is over shows up in memory a little longer",
+                    LOG_TEXT("workspace", look->id));
+    return TRUE;
 }
 
 static gboolean raise_generation(Look *look, const ContainerInfo *container, GError **error)
@@ -197,10 +202,12 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
 static gboolean do_without_engine(Look *look, gboolean *rests, GError **error)
 {
     const RuntimeRow *runtime = look->runtime;
-    g_autoptr(GError) cause = g_error_new_literal(ERROR_DOMAIN, ERROR_INVALID, TEXT_NO_ENGINE);
+    g_autoptr(GError) cause = NULL;
     gboolean was_made = (runtime->container_id && *runtime->container_id) ||
                         (runtime->volumes && *runtime->volumes);
 
+    error_set_reason(&cause, ERROR_INVALID, REASON_NO_ENGINE, "%s",
+                     reason_sentence(REASON_NO_ENGINE));
     if (runtime->desired == RUNTIME_RUNNING && runtime->phase != RUNTIME_FAILED)
         return verdict_attempt_failed(look, cause, error);
     *rests = TRUE;
@@ -249,13 +256,17 @@ static void come_back(Look *look, gint64 delay_us)
 /* A stop that fails is tried again for ever. */
 static gboolean stop_failed(Look *look, const GError *cause, GError **error)
 {
+    Db *db = look->reconciler->options.db;
     gint64 delay_us = plan_back_off_us(look->runtime->attempts);
+    RuntimeFailure failure = {.reason = REASON_REMOVAL_FAILED,
+                              .sentence = reason_sentence(REASON_REMOVAL_FAILED)};
     gboolean current = FALSE;
 
     log_warning("stop failed", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_CAUSE(cause));
-    if (!store_runtime_back_off(look->reconciler->options.db, look->id, look->runtime->generation,
-                                clock_now_us() + delay_us, cause->message, NULL, &current, error))
+    if (!store_runtime_fail(db, look->id, look->runtime->generation, &failure, &current, error) ||
+        !store_runtime_back_off(db, look->id, look->runtime->generation, clock_now_us() + delay_us,
+                                NULL, NULL, &current, error))
         return FALSE;
     come_back(look, delay_us);
     return TRUE;
@@ -292,8 +303,9 @@ static gboolean handle(Look *look, const GError *cause, guint *unknowns)
         return TRUE;
     if (error_is(cause, ERROR_OUTCOME_UNKNOWN) && ++*unknowns < UNKNOWNS_MAX)
         return TRUE;
-    /* While the engine is down no look begins; one that answers pings only has its limit, too. */
-    is_away = error_is(cause, ERROR_UNAVAILABLE) &&
+    /* While the engine is down no look begins; one that answers pings only has its limit, too. One
+     * that says what it lacks (space on its disk) is not away. */
+    is_away = error_is(cause, ERROR_UNAVAILABLE) && error_reason(cause) == REASON_NONE &&
               watch_note_away(look->reconciler->watch, look->id, TRUE) < AWAYS_MAX;
     if (!is_away && conclude(look, cause, &rests, &failure)) {
         watch_note_away(look->reconciler->watch, look->id, FALSE);

@@ -12,7 +12,7 @@
 #define STOP_GRACE_SECONDS   10 /* spec 02, 17.3 E */
 #define DELETE_GRACE_SECONDS 3  /* nothing will be resumed, and somebody waits for the answer */
 #define LOG_KEEP_LINES       500
-#define LOG_KEEP_BYTES       (64 * 1024)
+#define LOG_KEEP_BYTES       (256 * 1024) /* 200 lines of over a kilobyte each */
 
 /* ---- Containers ---- */
 
@@ -64,7 +64,8 @@ gboolean remove_container(Look *look, const ContainerInfo *container, const char
     watch_expect(reconciler->watch, look->id, NULL);
     if (!stop_live(look, container, error))
         return FALSE;
-    if (container->ever_started)
+    /* Nobody can ask for the log of a workspace that is removed, and somebody waits for its end. */
+    if (container->ever_started && look->runtime->desired != RUNTIME_ABSENT)
         g_free(remove_save_log(look, container->id));
     if (!engine_remove(reconciler->options.engine, container->id, error))
         return FALSE;

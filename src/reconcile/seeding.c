@@ -171,7 +171,7 @@ static gboolean check_required(Start *start, GBytes *config, GError **error)
     sentence = template_missing_sentence(missing);
     g_strfreev(start->look->missing);
     start->look->missing = g_steal_pointer(&missing);
-    return error_set(error, ERROR_INVALID, "%s", sentence);
+    return error_set_reason(error, ERROR_INVALID, REASON_VARIABLES_MISSING, "%s", sentence);
 }
 
 /* ---- Delivery ---- */

@@ -24,7 +24,8 @@ static Engine *engine_of(const Look *look)
 static gboolean vanished(GError **error, GError *cause)
 {
     if (error_is(cause, ERROR_NOT_FOUND)) {
-        error_set(error, ERROR_OUTCOME_UNKNOWN, "it is not there any more: %s", cause->message);
+        error_set_reason(error, ERROR_OUTCOME_UNKNOWN, error_reason(cause),
+                         "it is not there any more: %s", cause->message);
         g_error_free(cause);
     } else {
         g_propagate_error(error, cause);
@@ -124,8 +125,9 @@ static gboolean make_own_volume(Look *look, VolumeKind kind, char **names, GErro
     if (!record_volumes(look, names, error) ||
         !make_volume(look, kind, names[kind], &is_ours, error))
         return FALSE;
-    return is_ours || error_set(error, ERROR_CONFLICT,
-                                "the names for the workspace's volumes belong to somebody else");
+    return is_ours ||
+           error_set_reason(error, ERROR_CONFLICT, REASON_NAME_TAKEN,
+                            "the names for the workspace's volumes belong to somebody else");
 }
 
 static gboolean make_volumes(Start *start, char **names, GError **error)
@@ -147,7 +149,8 @@ static gboolean ensure_base_image(const ReconcilerOptions *options, char **image
 
     g_clear_pointer(image, g_free);
     if (!options->base_image)
-        return error_set(error, ERROR_INVALID, "this server has no base image");
+        return error_set_reason(error, ERROR_INVALID, REASON_NO_BASE_IMAGE,
+                                "this server has no base image");
     if (options->base_image(options->engine, image, options->base_image_data, &cause))
         return TRUE;
     if (!error_is(cause, ERROR_UNAVAILABLE) || !engine_ping(options->engine, NULL)) {
@@ -155,8 +158,9 @@ static gboolean ensure_base_image(const ReconcilerOptions *options, char **image
         return FALSE;
     }
     log_warning("the base image cannot be made", LOG_CAUSE(cause));
-    return error_set(error, ERROR_BUSY,
-                     "the base image cannot be made on this machine; is busybox-static installed?");
+    return error_set_reason(
+        error, ERROR_BUSY, REASON_NO_BASE_IMAGE,
+        "the base image cannot be made on this machine; is busybox-static installed?");
 }
 
 static gboolean ensure_image(Start *start, char **image, char **digest, GError **error)
@@ -234,7 +238,8 @@ static gboolean create(Start *start, const char *image, const char *digest, char
 
     if (!engine_create(engine_of(look), &plan->spec, &container_id, &cause)) {
         if (error_is(cause, ERROR_CONFLICT)) /* taken since we looked */
-            return error_set(error, ERROR_OUTCOME_UNKNOWN, "the container's name is taken");
+            return error_set_reason(error, ERROR_OUTCOME_UNKNOWN, REASON_NAME_TAKEN,
+                                    "the container's name is taken");
         return vanished(error, g_steal_pointer(&cause));
     }
     progress.container_id = container_id;
@@ -296,7 +301,7 @@ gboolean start_adopt(Look *look, const ContainerInfo *container, GError **error)
     const ReconcilerOptions *options = &look->reconciler->options;
     g_autofree char *url = find_url(look, container);
     RuntimeProgress progress = {
-        .phase = RUNTIME_STARTED, .container_id = container->id, .address = url, .last_error = ""};
+        .phase = RUNTIME_STARTED, .container_id = container->id, .address = url};
     gboolean changed = FALSE;
 
     if (!store_workspace_set_minted_url(options->db, look->id, look->runtime->generation, url,

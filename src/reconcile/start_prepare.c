@@ -37,8 +37,9 @@ static gboolean open_secret(const guint8 *key, const SecretRow *row, GHashTable 
         opened = crypto_open(key, g_bytes_get_data(row->value, NULL), g_bytes_get_size(row->value),
                              NULL);
     if (!opened)
-        return error_set(error, ERROR_INVALID, "failed to decrypt %s secret",
-                         row->is_global ? "global" : "workspace");
+        return error_set_reason(error, ERROR_INVALID, REASON_SECRETS_UNREADABLE,
+                                "failed to decrypt %s secret",
+                                row->is_global ? "global" : "workspace");
     data = g_bytes_get_data(opened, &size);
     g_hash_table_insert(into, g_strdup(row->key), g_strndup(data ? data : "", size));
     return TRUE;

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-#define TELL_AFTER_ATTEMPTS 3    /* faults in a row until people see it; about 15 s */
+#define TELL_AFTER_ATTEMPTS 3    /* faults of no known reason in a row until people see it; 15 s */
 #define LOG_TAIL_BYTES      8192 /* of a log in last_sample_error; spec 02, 17.3 F */
 
 #define EVENT_FAILED "WORKSPACE_PROVISION_FAILED"
@@ -23,7 +23,8 @@
 typedef struct {
     Look *look;
     DbTransaction *transaction;
-    const char *event; /* NULL: nothing to tell */
+    const char *event;      /* NULL: nothing to tell */
+    gboolean shows_failure; /* what the tree remembers of it has changed */
     char *payload;
     gint64 time_us;
 } Change;
@@ -63,12 +64,11 @@ static gboolean change_end(Change *change, GError **error)
 
     if (!db_commit(&change->transaction, error))
         return FALSE;
-    if (!change->event)
-        return TRUE;
-    if (!org_tree_refresh(options->tree, id, NULL))
+    if ((change->event || change->shows_failure) && !org_tree_refresh(options->tree, id, NULL))
         log_warning("a change of status shows up in memory a little later",
                     LOG_TEXT("workspace", id));
-    events_announce(options->events, change->event, id, change->payload, change->time_us);
+    if (change->event)
+        events_announce(options->events, change->event, id, change->payload, change->time_us);
     return TRUE;
 }
 
@@ -89,11 +89,21 @@ static gboolean set_phase(Look *look, const RuntimeProgress *progress, GError **
 /* ---- Payloads ---- */
 
 typedef struct {
-    const char *error;
+    Reason reason;
+    const char *error; /* the sentence for people */
+    gboolean has_exit_code;
+    gint64 exit_code;
     char *const *missing; /* NULL: none */
     guint timeout_s;      /* 0: none */
     const char *source;   /* NULL: none */
 } Failure;
+
+static void write_reason(JsonOut *out, const Failure *failure)
+{
+    json_out_text(out, "reason", reason_word(failure->reason));
+    if (failure->has_exit_code)
+        json_out_int(out, "exit_code", failure->exit_code);
+}
 
 static char *failure_payload(const Look *look, const Failure *failure)
 {
@@ -102,6 +112,7 @@ static char *failure_payload(const Look *look, const Failure *failure)
 
     json_out_object(&out, NULL);
     json_out_text(&out, "error", failure->error);
+    write_reason(&out, failure);
     if (failure->missing) {
         json_out_array(&out, "missing");
         for (char *const *name = failure->missing; *name; name++)
@@ -114,6 +125,19 @@ static char *failure_payload(const Look *look, const Failure *failure)
     }
     if (failure->source)
         json_out_text(&out, "source", failure->source);
+    json_out_end(&out);
+    return g_string_free(text, FALSE);
+}
+
+/* The specification's payload is {}; its clients read none of it, so more keys are no harm, and a
+ * watcher learns at once what it would have to ask for. */
+static char *offline_payload(const Failure *failure)
+{
+    GString *text = g_string_new(NULL);
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    write_reason(&out, failure);
     json_out_end(&out);
     return g_string_free(text, FALSE);
 }
@@ -155,6 +179,24 @@ static char *with_log(const char *sentence, const char *log)
     return g_strconcat(sentence, "\n", clean, NULL);
 }
 
+/* Kept for whoever asks later: list, doctor. */
+static gboolean record_failure(Change *change, const Failure *failure, GError **error)
+{
+    Look *look = change->look;
+    RuntimeFailure kept = {
+        .reason = failure->reason,
+        .sentence = failure->error,
+        .has_exit_code = failure->has_exit_code,
+        .exit_code = failure->exit_code,
+    };
+    gboolean current = FALSE;
+
+    change->shows_failure = TRUE;
+    return store_runtime_fail(database(look), look->id, look->runtime->generation, &kept, &current,
+                              error) &&
+           check_current(current, error);
+}
+
 /* ---- A start that failed ---- */
 
 static gboolean mark_failed(Change *change, const Failure *failure, const char *sample,
@@ -169,78 +211,122 @@ static gboolean mark_failed(Change *change, const Failure *failure, const char *
     return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
 }
 
-static gboolean give_up(Change *change, const char *cause, GError **error)
+static gboolean give_up(Change *change, GError **error)
 {
-    RuntimeProgress progress = {.phase = RUNTIME_FAILED, .last_error = cause};
+    RuntimeProgress progress = {.phase = RUNTIME_FAILED};
 
     return set_phase(change->look, &progress, error);
 }
 
-static gboolean back_off(Change *change, gint64 delay_us, const char *cause, GError **error)
+static gboolean back_off(Change *change, gint64 delay_us, GError **error)
 {
     Look *look = change->look;
     gboolean current = FALSE;
 
     return store_runtime_back_off(database(look), look->id, look->runtime->generation,
-                                  change->time_us + delay_us, cause, NULL, &current, error) &&
+                                  change->time_us + delay_us, NULL, NULL, &current, error) &&
            check_current(current, error);
 }
 
+static Reason reason_of_cause(const GError *cause)
+{
+    Reason known = error_reason(cause);
+
+    if (known != REASON_NONE)
+        return known;
+    return error_is(cause, ERROR_UNAVAILABLE) || error_is(cause, ERROR_OUTCOME_UNKNOWN)
+               ? REASON_ENGINE_DOWN
+               : REASON_START_FAILED;
+}
+
+/* Foreign text goes to the log, never to people: a fault's sentence is its reason's. */
 gboolean verdict_attempt_failed(Look *look, const GError *cause, GError **error)
 {
     gint64 attempts = look->runtime->attempts;
     gboolean is_final = error_is_outcome(error_code(cause));
     gboolean has_sentence = is_final || error_is(cause, ERROR_BUSY);
+    gboolean is_told =
+        has_sentence || error_reason(cause) != REASON_NONE || attempts + 1 >= TELL_AFTER_ATTEMPTS;
+    Reason reason = reason_of_cause(cause);
     Failure failure = {
-        .error = has_sentence ? cause->message : TEXT_START_FAILED,
+        .reason = reason,
+        .error = has_sentence ? cause->message : reason_sentence(reason),
         .missing = look->missing,
     };
     g_auto(Change) change = {0};
 
     log_warning("start failed", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_INT("attempts", attempts + 1),
-                LOG_CAUSE(cause));
-    if (!change_begin(&change, look, error))
+                LOG_TEXT("reason", reason_word(reason)), LOG_CAUSE(cause));
+    if (!change_begin(&change, look, error) || !record_failure(&change, &failure, error))
         return FALSE;
-    if (!(is_final ? give_up(&change, cause->message, error)
-                   : back_off(&change, plan_back_off_us(attempts), cause->message, error)))
+    if (!(is_final ? give_up(&change, error)
+                   : back_off(&change, plan_back_off_us(attempts), error)))
         return FALSE;
-    if ((has_sentence || attempts + 1 >= TELL_AFTER_ATTEMPTS) &&
-        !mark_failed(&change, &failure, failure.error, error))
+    if (is_told && !mark_failed(&change, &failure, failure.error, error))
         return FALSE;
     return change_end(&change, error);
 }
 
 /* ---- A container that died ---- */
 
-static gboolean mark_offline(Change *change, GError **error)
+/* What the engine states of the end. Its events know more than an inspection once it is being
+ * restarted. */
+static void describe_end(const Look *look, const ContainerInfo *container, Failure *failure)
+{
+    const char *id = container ? container->id : look->runtime->container_id;
+    WatchEnd end = watch_last_end(look->reconciler->watch, look->id, id);
+    gboolean is_up = container && (container->state == CONTAINER_RUNNING ||
+                                   container->state == CONTAINER_RESTARTING);
+
+    if (!container) {
+        failure->reason = REASON_CONTAINER_LOST;
+        return;
+    }
+    failure->has_exit_code = !is_up || end.is_known;
+    failure->exit_code = is_up ? end.exit_code : container->exit_code;
+    failure->reason =
+        reason_of_exit(failure->exit_code, end.out_of_memory || container->out_of_memory);
+    if (failure->reason == REASON_EXIT_CODE && container->failure_reason != REASON_NONE)
+        failure->reason = container->failure_reason; /* the engine could not start it again */
+}
+
+static gboolean mark_offline(Change *change, const Failure *failure, GError **error)
 {
     gboolean changed = FALSE;
 
     if (!store_workspace_mark_offline(database(change->look), change->look->id, &changed, error))
         return FALSE;
-    return !changed || change_say(change, "WORKSPACE_OFFLINE", g_strdup("{}"), error);
+    return !changed || change_say(change, "WORKSPACE_OFFLINE", offline_payload(failure), error);
 }
 
 /* The first one is made anew at once; it may have been an accident. */
-static gboolean record_death(Look *look, const char *reason, GError **error)
+static gboolean record_death(Look *look, const Failure *failure, GError **error)
 {
     gint64 attempts = look->runtime->attempts;
     gint64 delay_us = attempts == 0 ? 0 : plan_back_off_us(attempts - 1);
     g_auto(Change) change = {0};
 
-    return change_begin(&change, look, error) && mark_offline(&change, error) &&
-           back_off(&change, delay_us, reason, error) && change_end(&change, error);
+    return change_begin(&change, look, error) && record_failure(&change, failure, error) &&
+           mark_offline(&change, failure, error) && back_off(&change, delay_us, error) &&
+           change_end(&change, error);
 }
 
 gboolean verdict_died(Look *look, const Plan *plan, GError **error)
 {
     const ContainerInfo *container = plan->container;
     gboolean is_silent = container && container->state == CONTAINER_RUNNING;
+    Failure failure = {.reason = REASON_UNHEALTHY};
+    g_autofree char *sentence = NULL;
 
+    if (!is_silent)
+        describe_end(look, container, &failure);
+    sentence = reason_exit_sentence_dup(failure.reason, failure.exit_code);
+    failure.error = sentence;
     log_warning("a container is dead", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_TEXT("why", plan->reason),
-                LOG_INT("exit_code", container ? container->exit_code : -1));
+                LOG_TEXT("reason", reason_word(failure.reason)),
+                LOG_INT("exit_code", failure.has_exit_code ? failure.exit_code : -1));
     if (is_silent) {
         watch_note_silent(look->reconciler->watch, look->id, FALSE);
         if (!remove_container(look, container, plan->reason, error))
@@ -251,7 +337,12 @@ gboolean verdict_died(Look *look, const Plan *plan, GError **error)
     }
     if (watch_is_crash_loop(look->reconciler->watch, look->id))
         return verdict_crash_loop(look, plan, error);
-    return record_death(look, plan->reason, error);
+    if (!record_death(look, &failure, error))
+        return FALSE;
+    /* After the news: whoever removes it from outside shall not take its last words along. */
+    if (container && !is_silent)
+        g_free(remove_save_log(look, container->id));
+    return TRUE;
 }
 
 /* ---- Ends that need a new wish ---- */
@@ -269,32 +360,78 @@ static gboolean mark_crash_loop(Change *change, const Failure *failure, const ch
     return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
 }
 
+/* A reason of its own says more than that it happened again and again. */
+static gboolean is_special(Reason reason)
+{
+    return reason != REASON_EXIT_CODE && reason != REASON_KILLED && reason != REASON_CONTAINER_LOST;
+}
+
+/* Fills in the reason; gives the sentence, owned by the caller. */
+static char *describe_loop(const Look *look, const ContainerInfo *container, Failure *failure)
+{
+    describe_end(look, container, failure);
+    if (!container)
+        return g_strdup_printf("the container was lost %d times within two minutes",
+                               WATCH_CRASHES_MAX);
+    if (is_special(failure->reason))
+        return g_strdup_printf("%s; it ended %d times within two minutes",
+                               reason_sentence(failure->reason), WATCH_CRASHES_MAX);
+    failure->reason = REASON_CRASH_LOOP;
+    if (!failure->has_exit_code)
+        return g_strdup_printf("the container ended %d times within two minutes",
+                               WATCH_CRASHES_MAX);
+    return g_strdup_printf("the container ended %d times within two minutes, last with exit code "
+                           "%" G_GINT64_FORMAT,
+                           WATCH_CRASHES_MAX, failure->exit_code);
+}
+
 /* An agent that registers between two deaths is offline by the second one, so it counts, too. */
 gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error)
 {
     const ContainerInfo *container = plan->container;
     g_autofree char *log = container ? remove_save_log(look, container->id) : NULL;
-    g_autofree char *sentence =
-        container ? g_strdup_printf("the container ended %d times within two minutes, last with "
-                                    "exit code %" G_GINT64_FORMAT,
-                                    WATCH_CRASHES_MAX, container->exit_code)
-                  : g_strdup_printf("the container was lost %d times within two minutes",
-                                    WATCH_CRASHES_MAX);
+    Failure failure = {.source = "crash_loop"};
+    g_autofree char *sentence = describe_loop(look, container, &failure);
     g_autofree char *sample = with_log(sentence, log);
-    Failure failure = {.error = sentence, .source = "crash_loop"};
     g_auto(Change) offline = {0};
     g_auto(Change) failed = {0};
 
-    if (!change_begin(&offline, look, error) || !mark_offline(&offline, error) ||
+    failure.error = sentence;
+    if (!change_begin(&offline, look, error) || !mark_offline(&offline, &failure, error) ||
         !change_end(&offline, error))
         return FALSE;
-    if (!change_begin(&failed, look, error) || !mark_crash_loop(&failed, &failure, sample, error) ||
-        !give_up(&failed, sentence, error) || !change_end(&failed, error))
+    if (!change_begin(&failed, look, error) || !record_failure(&failed, &failure, error) ||
+        !mark_crash_loop(&failed, &failure, sample, error) || !give_up(&failed, error) ||
+        !change_end(&failed, error))
         return FALSE;
     watch_forget(look->reconciler->watch, look->id);
     log_error("crash loop", LOG_TEXT("workspace", look->id),
               LOG_INT("generation", look->runtime->generation));
     return TRUE;
+}
+
+/* What kept it from getting a container, if an attempt said so. */
+static char *describe_wait(const Look *look, guint timeout_s, Failure *failure)
+{
+    const RuntimeRow *runtime = look->runtime;
+    Reason known = reason_parse(runtime->reason);
+
+    failure->reason = known == REASON_NONE ? REASON_START_FAILED : known;
+    failure->has_exit_code = known != REASON_NONE && runtime->has_exit_code;
+    failure->exit_code = runtime->exit_code;
+    return g_strdup_printf("the workspace was not ready within %u seconds%s%s", timeout_s,
+                           known != REASON_NONE && runtime->last_error ? ": " : "",
+                           known != REASON_NONE && runtime->last_error ? runtime->last_error : "");
+}
+
+static char *describe_time_out(const Look *look, const Plan *plan, guint timeout_s,
+                               Failure *failure)
+{
+    if (!plan->container)
+        return describe_wait(look, timeout_s, failure);
+    failure->reason = REASON_NEVER_REGISTERED;
+    return g_strdup_printf("the container started but its agent did not register within %u seconds",
+                           timeout_s);
 }
 
 /* Registered at the last moment: no row changes, and it stays what it became. */
@@ -309,11 +446,7 @@ gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
 
     if (look_provision_deadline_us(look, &timeout_s) == 0)
         return TRUE;
-    sentence = plan->container
-                   ? g_strdup_printf("the container started but its agent did not register within "
-                                     "%u seconds",
-                                     timeout_s)
-                   : g_strdup_printf("the workspace was not ready within %u seconds", timeout_s);
+    sentence = describe_time_out(look, plan, timeout_s, &failure);
     sample = with_log(sentence, log);
     failure.error = sentence;
     failure.timeout_s = timeout_s;
@@ -324,7 +457,8 @@ gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
     log_warning("provisioning timed out", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation));
     /* Without a container its attempts go on; with one, waiting longer would not help. */
-    return (!plan->container || give_up(&change, sentence, error)) && change_end(&change, error);
+    return record_failure(&change, &failure, error) &&
+           (!plan->container || give_up(&change, error)) && change_end(&change, error);
 }
 
 /* ---- Beginning again, and rest ---- */

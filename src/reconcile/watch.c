@@ -8,6 +8,8 @@ typedef struct {
     guint deaths;
     char *expected;  /* container whose end would be a death; NULL: none */
     char *last_dead; /* container id of the last death */
+    WatchEnd end;    /* of `last_dead`, by an event */
+    char *starved;   /* container that ran out of memory since its last end; NULL: none */
     gint64 silent_since_us;
     guint aways;
 } Entry;
@@ -23,6 +25,7 @@ static void entry_free(gpointer data)
 
     g_free(entry->expected);
     g_free(entry->last_dead);
+    g_free(entry->starved);
     g_free(entry);
 }
 
@@ -61,6 +64,7 @@ static void count_locked(Entry *entry, const char *container_id)
     entry->died_at_us[entry->deaths++ % WATCH_CRASHES_MAX] = clock_monotonic_us();
     g_free(entry->last_dead);
     entry->last_dead = g_strdup(container_id);
+    entry->end = (WatchEnd){0};
 }
 
 void watch_expect(Watch *watch, const char *id, const char *container_id)
@@ -76,7 +80,7 @@ void watch_expect(Watch *watch, const char *id, const char *container_id)
     mutex_unlock(&watch->lock);
 }
 
-gboolean watch_note_death(Watch *watch, const char *id, const char *container_id)
+gboolean watch_note_death(Watch *watch, const char *id, const char *container_id, gint64 exit_code)
 {
     Entry *entry = NULL;
     gboolean is_death = FALSE;
@@ -84,10 +88,43 @@ gboolean watch_note_death(Watch *watch, const char *id, const char *container_id
     mutex_lock(&watch->lock);
     entry = g_hash_table_lookup(watch->entries, id);
     is_death = entry && g_strcmp0(entry->expected, container_id) == 0;
-    if (is_death)
+    if (is_death) {
         count_locked(entry, container_id);
+        entry->end = (WatchEnd){
+            .is_known = TRUE,
+            .exit_code = exit_code,
+            .out_of_memory = g_strcmp0(entry->starved, container_id) == 0,
+        };
+        g_clear_pointer(&entry->starved, g_free);
+    }
     mutex_unlock(&watch->lock);
     return is_death;
+}
+
+void watch_note_out_of_memory(Watch *watch, const char *id, const char *container_id)
+{
+    Entry *entry = NULL;
+
+    mutex_lock(&watch->lock);
+    entry = g_hash_table_lookup(watch->entries, id);
+    if (entry && g_strcmp0(entry->expected, container_id) == 0) {
+        g_free(entry->starved);
+        entry->starved = g_strdup(container_id);
+    }
+    mutex_unlock(&watch->lock);
+}
+
+WatchEnd watch_last_end(Watch *watch, const char *id, const char *container_id)
+{
+    const Entry *entry = NULL;
+    WatchEnd end = {0};
+
+    mutex_lock(&watch->lock);
+    entry = g_hash_table_lookup(watch->entries, id);
+    if (entry && container_id && g_strcmp0(entry->last_dead, container_id) == 0)
+        end = entry->end;
+    mutex_unlock(&watch->lock);
+    return end;
 }
 
 void watch_note_found_dead(Watch *watch, const char *id, const char *container_id)

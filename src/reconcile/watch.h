@@ -17,8 +17,20 @@ void watch_free(Watch *watch); /* NULL is fine */
 
 /* The container whose end would be a death; NULL: none, an end is what we asked for. */
 void watch_expect(Watch *watch, const char *id, const char *container_id);
+/* How a container ended, as the engine's events told it: while it is being restarted, an inspection
+ * does not say any more. */
+typedef struct {
+    gboolean is_known;
+    gint64 exit_code;
+    gboolean out_of_memory;
+} WatchEnd;
+
 /* The engine told of an end. TRUE when it is a death, which is counted. */
-gboolean watch_note_death(Watch *watch, const char *id, const char *container_id);
+gboolean watch_note_death(Watch *watch, const char *id, const char *container_id, gint64 exit_code);
+/* The engine told that memory ran out in the container; its end may follow. */
+void watch_note_out_of_memory(Watch *watch, const char *id, const char *container_id);
+/* Of `container_id`'s last death; not known when the engine told of none. */
+WatchEnd watch_last_end(Watch *watch, const char *id, const char *container_id);
 /* A look found it dead; counts unless the engine told of it already. */
 void watch_note_found_dead(Watch *watch, const char *id, const char *container_id);
 gboolean watch_is_crash_loop(Watch *watch, const char *id);

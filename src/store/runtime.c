@@ -67,9 +67,9 @@ void runtime_row_free(RuntimeRow *row)
 #define COLUMNS                                                                                    \
     "workspace_id, desired, generation, spec, seed IS NOT NULL, phase, container_id, address,"     \
     " image_digest, instance_id, volumes, attempts, next_attempt_at, last_error, updated_at,"      \
-    " reason, exit_code, warm_key"
-#define SEED_COLUMN 18
-#define LOG_COLUMN  19
+    " reason, exit_code, warm_key, failed_at"
+#define SEED_COLUMN 19
+#define LOG_COLUMN  20
 
 static RuntimeRow *read_row(DbRows *rows)
 {
@@ -95,6 +95,7 @@ static RuntimeRow *read_row(DbRows *rows)
     row->has_exit_code = !db_rows_is_null(rows, 16);
     row->exit_code = db_rows_int(rows, 16);
     row->warm_key = column_text_dup(rows, 17);
+    row->failed_at_us = db_rows_int(rows, 18);
     return row;
 }
 
@@ -139,6 +140,7 @@ static gboolean write_wish(Db *db, const char *workspace_id, const RuntimeWish *
         " seed = CASE WHEN $6 = 1 THEN excluded.seed"
         " ELSE COALESCE(excluded.seed, workspace_runtime.seed) END,"
         " phase = 'pending', attempts = 0, next_attempt_at = NULL, last_error = NULL,"
+        " reason = NULL, exit_code = NULL, failed_at = NULL,"
         " updated_at = excluded.updated_at RETURNING generation";
     gsize size = 0;
     const void *seed = wish->seed ? g_bytes_get_data(wish->seed, &size) : NULL;
@@ -296,6 +298,9 @@ gboolean store_runtime_progress(Db *db, const char *workspace_id, gint64 generat
                           " seed = CASE WHEN $10 = 1 THEN NULL ELSE seed END,"
                           " attempts = CASE WHEN $11 = 1 THEN 0 ELSE attempts END,"
                           " next_attempt_at = CASE WHEN $11 = 1 THEN NULL ELSE next_attempt_at END,"
+                          " reason = CASE WHEN $11 = 1 THEN NULL ELSE reason END,"
+                          " exit_code = CASE WHEN $11 = 1 THEN NULL ELSE exit_code END,"
+                          " failed_at = CASE WHEN $11 = 1 THEN NULL ELSE failed_at END,"
                           " updated_at = $12 WHERE workspace_id = $1 AND generation = $2";
     gint64 rows = 0;
 
@@ -327,6 +332,23 @@ gboolean store_runtime_back_off(Db *db, const char *workspace_id, gint64 generat
     *current = db_rows_next(rows);
     if (*current && attempts)
         *attempts = db_rows_int(rows, 0);
+    return TRUE;
+}
+
+gboolean store_runtime_fail(Db *db, const char *workspace_id, gint64 generation,
+                            const RuntimeFailure *failure, gboolean *current, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspace_runtime SET reason = $3, exit_code = $4, last_error = $5, failed_at = $6,"
+        " updated_at = $6 WHERE workspace_id = $1 AND generation = $2";
+    gint64 rows = 0;
+
+    if (!db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_INT(generation),
+                 DB_TEXT(reason_word(failure->reason)),
+                 failure->has_exit_code ? DB_INT(failure->exit_code) : DB_NULL,
+                 DB_TEXT(failure->sentence), DB_INT(clock_now_us())))
+        return error_prefix(error, "record why workspace %s failed", workspace_id);
+    *current = rows == 1;
     return TRUE;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/errors.h"
 #include "base/ids.h"
+#include "base/reasons.h"
 #include "db/db.h"
 
 /* Frozen: its processes are halted where they stand and cost no time; the container stays. */
@@ -48,11 +49,13 @@ typedef struct {
     gint64 attempts;
     gint64 next_attempt_at_us;
     char *last_error;
-    char *reason; /* why the last attempt failed, a fixed word; last_error is its sentence */
+    char *reason; /* why the last attempt failed, a word of base/reasons.h; last_error is its
+                   * sentence for people, without the engine's own text */
     gboolean has_exit_code;
-    gint64 exit_code; /* of the container's last end */
-    char *warm_key;   /* a started agent that no workspace has taken yet: what it was made for */
-    char *last_log;   /* the last lines of a container that is gone; NULL in lists */
+    gint64 exit_code;    /* of the container's last end */
+    gint64 failed_at_us; /* 0: nothing failed */
+    char *warm_key;      /* a started agent that no workspace has taken yet: what it was made for */
+    char *last_log;      /* the last lines of a container that is gone; NULL in lists */
     gint64 updated_at_us;
 } RuntimeRow;
 void runtime_row_free(RuntimeRow *row); /* NULL is fine */
@@ -123,7 +126,7 @@ typedef struct {
     const char *volumes;
     const char *last_error;
     gboolean clear_seed;     /* it was used */
-    gboolean reset_attempts; /* attempts 0, no next attempt, no error */
+    gboolean reset_attempts; /* attempts 0, no next attempt, no error, no failure */
 } RuntimeProgress;
 
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_progress(Db *db, const char *workspace_id,
@@ -136,6 +139,18 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_back_off(Db *db, const char *wo
                                                           gint64 next_attempt_at_us,
                                                           const char *last_error, gint64 *attempts,
                                                           gboolean *current, GError **error);
+/* Why an attempt failed, or a container ended: reason, exit_code, last_error and when. It stays
+ * until the next wish, or until progress resets the attempts. */
+typedef struct {
+    Reason reason;
+    const char *sentence; /* for people */
+    gboolean has_exit_code;
+    gint64 exit_code;
+} RuntimeFailure;
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_fail(Db *db, const char *workspace_id,
+                                                      gint64 generation,
+                                                      const RuntimeFailure *failure,
+                                                      gboolean *current, GError **error);
 /* Keeps the last lines of a container about to go. Not fenced. NULL clears. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_save_log(Db *db, const char *workspace_id,
                                                           const char *log, GError **error);

@@ -49,6 +49,8 @@ static const gsize texts[] = {
     G_STRUCT_OFFSET(WorkspaceRow, image),
     G_STRUCT_OFFSET(WorkspaceRow, executor),
     G_STRUCT_OFFSET(WorkspaceRow, command),
+    G_STRUCT_OFFSET(WorkspaceRow, failure_reason),
+    G_STRUCT_OFFSET(WorkspaceRow, failure_sentence),
 };
 
 static char **text_at(WorkspaceRow *row, guint index)

@@ -63,6 +63,12 @@ typedef struct {
     char *command;       /* command of the executor; or NULL */
     gint64 provision_started_at_us;
     gint64 idle_since_us;
+    /* Of its workspace_runtime row, read only: why it does not run. */
+    char *failure_reason;   /* a word of base/reasons.h; NULL: nothing failed */
+    char *failure_sentence; /* for people */
+    gboolean has_exit_code;
+    gint64 exit_code;
+    gint64 failed_at_us;
     double x, y; /* canvas_layouts; 0 without a row */
     gboolean collapsed;
     /* Not of this table: the tree in memory (org/tree.h) fills them in, else 0. */

@@ -10,8 +10,11 @@
     " w.current_task, w.awareness_namespace, w.runtime, w.workspace_dir, w.workspace_access,"      \
     " w.budget_limit, w.monthly_spend, w.spend_period, w.hibernation_idle_minutes,"                \
     " w.last_outbound_at, w.max_concurrent_tasks, w.instance_id, w.model, w.template_name,"        \
-    " w.image, w.executor, w.command, w.provision_started_at, w.idle_since, l.x, l.y, l.collapsed" \
-    " FROM workspaces w LEFT JOIN canvas_layouts l ON l.workspace_id = w.id"
+    " w.image, w.executor, w.command, w.provision_started_at, w.idle_since, r.reason, "            \
+    "r.last_error,"                                                                                \
+    " r.exit_code, r.failed_at, l.x, l.y, l.collapsed"                                             \
+    " FROM workspaces w LEFT JOIN canvas_layouts l ON l.workspace_id = w.id"                       \
+    " LEFT JOIN workspace_runtime r ON r.workspace_id = w.id"
 #define BY_CREATION " ORDER BY w.created_at IS NULL, w.created_at, w.id"
 
 static void read_identity(DbRows *rows, int *column, WorkspaceRow *row)
@@ -66,6 +69,11 @@ static void read_container(DbRows *rows, int *column, WorkspaceRow *row)
     row->command = column_text_dup(rows, (*column)++);
     row->provision_started_at_us = db_rows_int(rows, (*column)++);
     row->idle_since_us = db_rows_int(rows, (*column)++);
+    row->failure_reason = column_text_dup(rows, (*column)++);
+    row->failure_sentence = column_text_dup(rows, (*column)++);
+    row->has_exit_code = !db_rows_is_null(rows, *column);
+    row->exit_code = db_rows_int(rows, (*column)++);
+    row->failed_at_us = db_rows_int(rows, (*column)++);
     row->x = db_rows_double(rows, (*column)++);
     row->y = db_rows_double(rows, (*column)++);
     row->collapsed = db_rows_int(rows, (*column)++) != 0;

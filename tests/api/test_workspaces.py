@@ -8,7 +8,7 @@ import pytest
 LIST_KEYS = {
     "id", "name", "role", "tier", "status", "agent_card", "url", "parent_id", "active_tasks", "max_concurrent_tasks",
     "last_error_rate", "last_sample_error", "uptime_seconds", "current_task", "runtime", "workspace_dir",
-    "monthly_spend", "budget_used", "budget_limit", "x", "y", "collapsed",
+    "monthly_spend", "budget_used", "budget_limit", "failure", "x", "y", "collapsed",
 }  # fmt: skip
 PRIVATE_KEYS = {"last_sample_error", "current_task", "workspace_dir", "monthly_spend", "budget_used", "budget_limit"}
 NOWHERE = "00000000-0000-4000-8000-000000000000"

@@ -169,16 +169,16 @@ static void test_five_deaths_in_two_minutes_are_a_loop(void)
 
     watch_expect(watch, ID, "c1");
     for (guint i = 0; i < 4; i++)
-        g_assert_true(watch_note_death(watch, ID, "c1"));
-    g_assert_false(watch_note_death(watch, ID, "c2")); /* nobody expects that one to live */
-    watch_note_found_dead(watch, ID, "c1");            /* told already */
+        g_assert_true(watch_note_death(watch, ID, "c1", 3));
+    g_assert_false(watch_note_death(watch, ID, "c2", 3)); /* nobody expects that one to live */
+    watch_note_found_dead(watch, ID, "c1");               /* told already */
     g_assert_false(watch_is_crash_loop(watch, ID));
     watch_note_found_dead(watch, ID, "c3");
     g_assert_true(watch_is_crash_loop(watch, ID));
     clock_advance(WATCH_WINDOW_US);
     g_assert_false(watch_is_crash_loop(watch, ID));
     watch_expect(watch, ID, NULL);
-    g_assert_false(watch_note_death(watch, ID, "c1")); /* we ended it ourselves */
+    g_assert_false(watch_note_death(watch, ID, "c1", 3)); /* we ended it ourselves */
     watch_free(watch);
 }
 
@@ -202,6 +202,29 @@ static void test_silence_is_timed_from_its_first_sight(void)
 #define ADD(path_, function_)                                                                      \
     g_test_add("/executor/" path_, Bench, NULL, set_up, function_, tear_down)
 
+static void test_the_last_end_is_remembered(void)
+{
+    Watch *watch = watch_new();
+    WatchEnd end = watch_last_end(watch, ID, "c1");
+
+    g_assert_false(end.is_known);
+    watch_expect(watch, ID, "c1");
+    watch_note_out_of_memory(watch, ID, "c2"); /* not the one we expect to live */
+    g_assert_true(watch_note_death(watch, ID, "c1", 3));
+    end = watch_last_end(watch, ID, "c1");
+    g_assert_true(end.is_known && end.exit_code == 3 && !end.out_of_memory);
+    watch_note_out_of_memory(watch, ID, "c1");
+    g_assert_true(watch_note_death(watch, ID, "c1", 137));
+    end = watch_last_end(watch, ID, "c1");
+    g_assert_true(end.is_known && end.exit_code == 137 && end.out_of_memory);
+    g_assert_true(watch_note_death(watch, ID, "c1", 1)); /* starved then, not now */
+    g_assert_false(watch_last_end(watch, ID, "c1").out_of_memory);
+    g_assert_false(watch_last_end(watch, ID, "c9").is_known);
+    watch_note_found_dead(watch, ID, "c3"); /* by a look: no event told how */
+    g_assert_false(watch_last_end(watch, ID, "c3").is_known);
+    watch_free(watch);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -211,6 +234,7 @@ int main(int argc, char **argv)
     ADD("due-times", test_due_times);
     g_test_add_func("/watch/five-deaths-in-two-minutes-are-a-loop",
                     test_five_deaths_in_two_minutes_are_a_loop);
+    g_test_add_func("/watch/the-last-end-is-remembered", test_the_last_end_is_remembered);
     g_test_add_func("/watch/silence-is-timed-from-its-first-sight",
                     test_silence_is_timed_from_its_first_sight);
     return g_test_run();

@@ -179,6 +179,24 @@ static void test_limits_hold(House *house, gconstpointer data)
 
 /* ---- Deaths ---- */
 
+/* In the event, and kept for whoever asks. `exit_code` -1: none. */
+static void check_reason(House *house, const char *id, Reason reason, gint64 exit_code)
+{
+    g_autofree char *said = g_strdup_printf("\"reason\":\"%s\"", reason_word(reason));
+    g_autoptr(RuntimeRow) row = NULL;
+    g_autoptr(WorkspaceRow) workspace = NULL;
+
+    g_assert_nonnull(strstr(house->last_failure, said));
+    g_assert_true(store_runtime_find(house->db, id, &row, NULL));
+    g_assert_cmpstr(row->reason, ==, reason_word(reason));
+    g_assert_cmpint(row->failed_at_us, >, 0);
+    g_assert_cmpint(row->has_exit_code ? row->exit_code : -1, ==, exit_code);
+    g_assert_true(store_workspace_load(house->db, id, &workspace, NULL));
+    g_assert_cmpstr(workspace->failure_reason, ==, row->reason);
+    g_assert_cmpstr(workspace->failure_sentence, ==, row->last_error);
+    g_assert_cmpint(workspace->failed_at_us, ==, row->failed_at_us);
+}
+
 static void test_a_dead_container_is_made_anew(House *house, gconstpointer data)
 {
     char id[ID_SIZE] = "";
@@ -212,6 +230,7 @@ static void test_a_crash_loop_ends(House *house, gconstpointer data)
     g_assert_nonnull(strstr(house->last_failure, "\"source\":\"crash_loop\""));
     g_assert_true(store_workspace_load(house->db, id, &row, NULL));
     g_assert_nonnull(strstr(row->last_sample_error, "last words"));
+    check_reason(house, id, REASON_CRASH_LOOP, 3);
     g_assert_true(reconciler_logs(house->reconciler, id, 10, 1000, &log, NULL));
     world_write(house->world, &house->world->dies_at_start, FALSE);
     house_restart(house, id, NULL);
@@ -254,6 +273,7 @@ static void test_a_crash_loop_of_the_engine_ends(House *house, gconstpointer dat
     }
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "crash_loop"));
+    check_reason(house, id, REASON_CRASH_LOOP, 1);
     g_assert_cmpuint(world_read(house->world, &house->world->creates), ==, 1);
     g_assert_cmpint(house_container(house, id).state, ==, CONTAINER_EXITED);
 }
@@ -268,6 +288,7 @@ static void test_an_agent_that_never_registers_fails(House *house, gconstpointer
     house_settle(house, id, house_check_failed, 20 * CLOCK_SECOND_US);
     g_assert_nonnull(strstr(house->last_failure, "\"timeout_secs\":600"));
     g_assert_nonnull(strstr(house->last_failure, "provision_timeout_sweep"));
+    check_reason(house, id, REASON_NEVER_REGISTERED, -1);
     g_assert_cmpuint(house_count_containers(house, id), ==, 1); /* kept for inspection */
     clock_advance(2 * CLOCK_HOUR_US);
     reconciler_poke(house->reconciler, id);
@@ -282,6 +303,7 @@ static void test_a_silent_agent_is_replaced(House *house, gconstpointer data)
 {
     char id[ID_SIZE] = "";
     WorldContainer before, after;
+    g_autoptr(RuntimeRow) runtime = NULL;
     gboolean changed = FALSE;
 
     (void)data;
@@ -299,6 +321,8 @@ static void test_a_silent_agent_is_replaced(House *house, gconstpointer data)
         reconciler_poke(house->reconciler, id);
         g_usleep(2000);
     }
+    g_assert_true(store_runtime_find(house->db, id, &runtime, NULL));
+    g_assert_cmpstr(runtime->reason, ==, "unhealthy");
     house->agents_are_mute = FALSE;
     house_settle(house, id, house_check_running, STEP_US);
     after = house_container(house, id);
@@ -320,6 +344,7 @@ static void test_missing_image_says_so(House *house, gconstpointer data)
     house_add(house, id, use_foreign_image);
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "registry.example/agent:1"));
+    check_reason(house, id, REASON_IMAGE_NOT_FOUND, -1);
     g_assert_cmpuint(world_read(house->world, &house->world->pulls), ==, 1);
     g_assert_cmpuint(house_count_containers(house, id), ==, 0);
     house_remove(house, id, TRUE);
@@ -381,6 +406,7 @@ static void test_a_machine_without_a_base_image_says_so(House *house, gconstpoin
     house_add(house, id, NULL);
     house_wait_told(house, "WORKSPACE_PROVISION_FAILED", 1);
     g_assert_cmpint(house_status(house, id), ==, WORKSPACE_FAILED);
+    check_reason(house, id, REASON_NO_BASE_IMAGE, -1);
     atomic_store(&house->base_image_fails, FALSE);
     house_settle(house, id, house_check_running, STEP_US); /* by itself */
 }
@@ -423,6 +449,7 @@ static void test_unknown_runtime_fails(House *house, gconstpointer data)
     house_add(house, id, use_unknown_runtime);
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "rocket"));
+    check_reason(house, id, REASON_CONFIGURATION_MISSING, -1);
 }
 
 static void test_without_engine_nothing_starts(House *house, gconstpointer data)
@@ -437,6 +464,7 @@ static void test_without_engine_nothing_starts(House *house, gconstpointer data)
     house_add(house, id, NULL);
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "no container engine"));
+    check_reason(house, id, REASON_NO_ENGINE, -1);
     reconciler_status(house->reconciler, &status);
     g_assert_false(status.has_engine);
     house_remove(house, id, FALSE);
@@ -738,6 +766,7 @@ static void test_required_variables_are_named(House *house, gconstpointer data)
     house_settle(house, id, house_check_failed, 0);
     g_assert_nonnull(strstr(house->last_failure, "\"missing\":[\"KEY_A\"]"));
     g_assert_nonnull(strstr(house->last_failure, "retry"));
+    check_reason(house, id, REASON_VARIABLES_MISSING, -1);
     add_secret(house, id, "KEY_A", "1");
     house_restart(house, id, NULL);
     house_settle(house, id, house_check_running, 0);

@@ -198,6 +198,49 @@ static void test_lists(Fixture *fixture)
     g_assert_cmpstr(whole->last_log, ==, "last words");
 }
 
+static void check_failure(Fixture *fixture, const char *id, const char *reason, gint64 exit_code)
+{
+    g_autoptr(RuntimeRow) row = read_wish(fixture, id);
+
+    g_assert_cmpstr(row->reason, ==, reason);
+    g_assert_cmpint(row->has_exit_code ? row->exit_code : -1, ==, exit_code);
+    g_assert_cmpint(row->failed_at_us != 0, ==, reason != NULL);
+    g_assert_cmpstr(row->last_error, ==, reason ? "it did not run" : NULL);
+}
+
+static void test_a_failure_stays_until_it_is_over(Fixture *fixture)
+{
+    const RuntimeFailure ended = {.reason = REASON_EXIT_CODE,
+                                  .sentence = "it did not run",
+                                  .has_exit_code = TRUE,
+                                  .exit_code = 3};
+    const RuntimeFailure full = {.reason = REASON_DISK_FULL, .sentence = "it did not run"};
+    const RuntimeProgress started = {.phase = RUNTIME_STARTED};
+    const RuntimeProgress well = {.phase = RUNTIME_READY, .reset_attempts = TRUE};
+    g_autoptr(GError) error = NULL;
+    char id[ID_SIZE];
+    gboolean current = FALSE;
+
+    fixture_migrate(fixture);
+    store_make(fixture, "a", WORKSPACE_PROVISIONING, NULL, id);
+    wish(fixture, id, RUNTIME_RUNNING, "{}", NULL);
+    check_failure(fixture, id, NULL, -1);
+    assert_done(store_runtime_fail(fixture->db, id, 1, &ended, &current, &error));
+    g_assert_true(current);
+    assert_done(store_runtime_progress(fixture->db, id, 1, &started, &current, &error));
+    check_failure(fixture, id, "exit_code", 3);
+    assert_done(store_runtime_fail(fixture->db, id, 1, &full, &current, &error));
+    check_failure(fixture, id, "disk_full", -1);
+    assert_done(store_runtime_progress(fixture->db, id, 1, &well, &current, &error));
+    check_failure(fixture, id, NULL, -1);
+    assert_done(store_runtime_fail(fixture->db, id, 1, &ended, &current, &error));
+    wish(fixture, id, RUNTIME_RUNNING, NULL, NULL);
+    check_failure(fixture, id, NULL, -1);
+    assert_done(store_runtime_fail(fixture->db, id, 1, &ended, &current, &error));
+    g_assert_false(current); /* of an older wish */
+    check_failure(fixture, id, NULL, -1);
+}
+
 static void test_a_wish_goes_when_nothing_is_left(Fixture *fixture)
 {
     const RuntimeProgress gone = {.phase = RUNTIME_GONE};
@@ -296,6 +339,7 @@ int main(int argc, char **argv)
               test_superseded_progress_writes_nothing);
     store_add("/runtime/a-generation-is-only-raised", test_a_generation_is_only_raised);
     store_add("/runtime/lists", test_lists);
+    store_add("/runtime/a-failure-stays-until-it-is-over", test_a_failure_stays_until_it_is_over);
     store_add("/runtime/a-wish-goes-when-nothing-is-left", test_a_wish_goes_when_nothing_is_left);
     store_add("/garbage/it-waits-for-its-time", test_garbage_waits_for_its_time);
     store_add("/installation/there-is-one", test_there_is_one_installation);

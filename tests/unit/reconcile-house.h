@@ -28,6 +28,8 @@ typedef struct {
     Events *events;
     Reconciler *reconciler;
     gboolean without_engine, agents_are_mute, installation_is_new;
+    Engine *(*wrap)(Engine *engine, void *data); /* gives what is used; NULL: the engine itself */
+    void *wrap_data;
     atomic_bool base_image_fails;
     guint pass_interval_ms;
     const Config *config;
@@ -124,6 +126,8 @@ static inline void house_open(House *house)
     house->events = events_new(house->db);
     events_listen(house->events, house_listen, house);
     house->engine = house->without_engine ? NULL : world_engine_new(house->world);
+    if (house->wrap && house->engine)
+        house->engine = house->wrap(house->engine, house->wrap_data);
     options = (ReconcilerOptions){
         .db = house->db,
         .engine = house->engine,
@@ -301,6 +305,12 @@ static inline void house_tend(House *house)
 
 /* ---- What should be ---- */
 
+static inline gboolean house_owns(const WorldLabels *labels, const char *id)
+{
+    return strcmp(labels->workspace, id) == 0 &&
+           strcmp(labels->installation, HOUSE_INSTALLATION) == 0;
+}
+
 static inline guint house_count_containers(House *house, const char *id)
 {
     guint count = 0;
@@ -308,7 +318,7 @@ static inline guint house_count_containers(House *house, const char *id)
     world_lock(house->world);
     for (guint i = 0; i < WORLD_CONTAINERS; i++)
         count += house->world->containers[i].exists &&
-                 (!id || strcmp(house->world->containers[i].labels.workspace, id) == 0);
+                 (!id || house_owns(&house->world->containers[i].labels, id));
     world_unlock(house->world);
     return count;
 }
@@ -320,7 +330,7 @@ static inline guint house_count_volumes(House *house, const char *id)
     world_lock(house->world);
     for (guint i = 0; i < WORLD_VOLUMES; i++)
         count += house->world->volumes[i].exists &&
-                 (!id || strcmp(house->world->volumes[i].labels.workspace, id) == 0);
+                 (!id || house_owns(&house->world->volumes[i].labels, id));
     world_unlock(house->world);
     return count;
 }
@@ -334,7 +344,7 @@ static inline WorldContainer house_container(House *house, const char *id)
     world_lock(house->world);
     for (guint i = 0; i < WORLD_CONTAINERS; i++)
         if (house->world->containers[i].exists &&
-            strcmp(house->world->containers[i].labels.workspace, id) == 0) {
+            house_owns(&house->world->containers[i].labels, id)) {
             found = house->world->containers[i];
             count++;
         }

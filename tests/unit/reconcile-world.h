@@ -14,8 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifndef WORLD_CONTAINERS /* a test may need more */
 #define WORLD_CONTAINERS 64
 #define WORLD_VOLUMES    128
+#endif
 #define WORLD_FILES      16
 #define WORLD_EVENTS     256
 #define WORLD_EXIT       77 /* exit code of a process that was ended on purpose */

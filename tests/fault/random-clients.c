@@ -1,0 +1,388 @@
+/* What clients ask for, and what agents do. Every call here is one that a request makes. */
+#include "random.h"
+
+#define AGENTS_PAUSE_US 4000
+#define HEARTBEAT_US    (20 * CLOCK_SECOND_US)
+#define LIVENESS_US     (5 * CLOCK_SECOND_US)
+#define MARK_FILE       "mark"
+
+static gboolean is_refusal(const GError *error)
+{
+    return error_is(error, ERROR_NOT_FOUND) || error_is(error, ERROR_GONE) ||
+           error_is(error, ERROR_CONFLICT) || error_is(error, ERROR_INVALID);
+}
+
+/* ---- Create and remove ---- */
+
+static int choose_parent_locked(RandomRun *run, guint slot, guint64 chance)
+{
+    guint candidate = (guint)(chance % RANDOM_SLOTS);
+
+    return candidate != slot && run->slots[candidate].state == SLOT_LIVE && chance >> 20 & 1
+               ? (int)candidate
+               : -1;
+}
+
+static void after_create(RandomRun *run, ModelSlot *slot, const WorkspaceCreated *created)
+{
+    mutex_lock(&run->lock);
+    if (!created || slot->is_doomed) {
+        slot->state = SLOT_EMPTY;
+        if (created)
+            g_hash_table_add(run->removed, g_strdup(created->id));
+    } else {
+        g_strlcpy(slot->id, created->id, ID_SIZE);
+        slot->state = SLOT_LIVE;
+    }
+    mutex_unlock(&run->lock);
+}
+
+static void do_create(RandomRun *run, guint number, guint64 chance)
+{
+    ModelSlot *slot = &run->slots[number];
+    g_auto(WorkspaceOrder) order = {.budget_limit = -1, .tier = 2};
+    g_auto(WorkspaceCreated) created = {0};
+    g_autoptr(GError) error = NULL;
+    gboolean is_free = FALSE;
+
+    mutex_lock(&run->lock);
+    is_free = slot->state == SLOT_EMPTY;
+    if (is_free) {
+        slot->state = SLOT_CREATING;
+        slot->is_doomed = FALSE;
+        slot->parent = choose_parent_locked(run, number, chance);
+        g_hash_table_remove_all(slot->marks);
+        if (slot->parent >= 0)
+            g_strlcpy(order.parent_id, run->slots[slot->parent].id, ID_SIZE);
+    }
+    mutex_unlock(&run->lock);
+    if (!is_free)
+        return;
+    order.name = g_strdup_printf("Worker %u", number);
+    order.runtime = g_strdup("builtin");
+    if (lifecycle_create(&run->lifecycle, &order, &created, &error)) {
+        after_create(run, slot, &created);
+        return;
+    }
+    if (!*order.parent_id || !is_refusal(error))
+        random_fail(run, "create: %s", error->message);
+    after_create(run, slot, NULL);
+}
+
+static gboolean is_below_locked(RandomRun *run, guint slot, guint root)
+{
+    int at = (int)slot;
+
+    for (guint depth = 0; at >= 0 && depth <= RANDOM_SLOTS; depth++) {
+        if (at == (int)root)
+            return TRUE;
+        at = run->slots[at].state == SLOT_EMPTY ? -1 : run->slots[at].parent;
+    }
+    return FALSE;
+}
+
+/* Marks the tree, so that nobody expects it to live from now on. Gives which this removal took. */
+static guint doom(RandomRun *run, guint root)
+{
+    guint taken = 0;
+
+    mutex_lock(&run->lock);
+    for (guint i = 0; i < RANDOM_SLOTS && run->slots[root].state == SLOT_LIVE; i++) {
+        if (i == root || !is_below_locked(run, i, root))
+            continue;
+        if (run->slots[i].state == SLOT_CREATING)
+            run->slots[i].is_doomed = TRUE;
+        if (run->slots[i].state == SLOT_LIVE)
+            taken |= 1u << i;
+    }
+    if (run->slots[root].state == SLOT_LIVE)
+        taken |= 1u << root;
+    for (guint i = 0; i < RANDOM_SLOTS; i++)
+        if (taken & 1u << i)
+            run->slots[i].state = SLOT_REMOVING;
+    mutex_unlock(&run->lock);
+    return taken;
+}
+
+static void bury(RandomRun *run, guint taken)
+{
+    mutex_lock(&run->lock);
+    for (guint i = 0; i < RANDOM_SLOTS; i++)
+        if (taken & 1u << i) {
+            g_hash_table_add(run->removed, g_strdup(run->slots[i].id));
+            run->slots[i].state = SLOT_EMPTY;
+        }
+    mutex_unlock(&run->lock);
+}
+
+static void do_remove(RandomRun *run, guint number, guint64 chance)
+{
+    guint taken = doom(run, number);
+    g_auto(WorkspaceRemoved) removed = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!taken)
+        return;
+    if (!lifecycle_remove(&run->lifecycle, run->slots[number].id, TRUE, chance & 1, &removed,
+                          &error) &&
+        !error_is(error, ERROR_NOT_FOUND)) /* purged with its parent */
+        random_fail(run, "remove: %s", error->message);
+    bury(run, taken);
+}
+
+/* ---- Changes of wish ---- */
+
+typedef struct {
+    gboolean (*mark)(RandomRun *run, const char *id, gboolean *changed, GError **error);
+    RuntimeDesired desired;
+} WishChange;
+
+static gboolean mark_restart(RandomRun *run, const char *id, gboolean *changed, GError **error)
+{
+    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_RESTART, changed, error);
+}
+
+static gboolean mark_pause(RandomRun *run, const char *id, gboolean *changed, GError **error)
+{
+    return store_workspace_mark_paused(run->house.db, id, changed, error);
+}
+
+static gboolean mark_resume(RandomRun *run, const char *id, gboolean *changed, GError **error)
+{
+    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_RESUME, changed, error);
+}
+
+static gboolean mark_hibernate(RandomRun *run, const char *id, gboolean *changed, GError **error)
+{
+    return store_workspace_mark_hibernating(run->house.db, id, TRUE, changed, error);
+}
+
+static gboolean mark_wake(RandomRun *run, const char *id, gboolean *changed, GError **error)
+{
+    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_WAKE, changed, error);
+}
+
+static const WishChange changes[ORDER_KINDS] = {
+    [ORDER_RESTART] = {mark_restart, RUNTIME_RUNNING},
+    [ORDER_PAUSE] = {mark_pause, RUNTIME_STOPPED},
+    [ORDER_RESUME] = {mark_resume, RUNTIME_RUNNING},
+    [ORDER_HIBERNATE] = {mark_hibernate, RUNTIME_STOPPED},
+    [ORDER_WAKE] = {mark_wake, RUNTIME_RUNNING},
+};
+
+static gboolean change_wish(RandomRun *run, const char *id, const WishChange *change,
+                            gboolean *changed, GError **error)
+{
+    g_autoptr(DbTransaction) transaction = db_begin(run->house.db, error);
+    RuntimeWish wish = {.desired = change->desired};
+    gint64 generation = 0;
+
+    if (!transaction || !change->mark(run, id, changed, error))
+        return FALSE;
+    return (!*changed || store_runtime_wish(run->house.db, id, &wish, &generation, error)) &&
+           db_commit(&transaction, error);
+}
+
+static void do_change(RandomRun *run, const char *id, const WishChange *change)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean changed = FALSE;
+
+    if (!change_wish(run, id, change, &changed, &error)) {
+        if (!is_refusal(error))
+            random_fail(run, "change of wish: %s", error->message);
+        return;
+    }
+    if (changed)
+        house_tell(&run->house, id);
+}
+
+static void do_patch(RandomRun *run, const char *id, guint64 chance)
+{
+    g_autofree char *body = g_strdup_printf("{\"name\":\"Renamed %u\",\"x\":%u,\"y\":1}",
+                                            (guint)(chance & 0xff), (guint)(chance >> 8 & 0xff));
+    WorkspacePatched patched = {0};
+    JsonView view;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(json_view_parse(body, strlen(body), JSON_ONE_VALUE, &view, NULL));
+    if (!lifecycle_patch(&run->lifecycle, id, view, FALSE, &patched, &error) && !is_refusal(error))
+        random_fail(run, "patch: %s", error->message);
+}
+
+/* ---- Agents ---- */
+
+static gboolean register_agent(RandomRun *run, const char *id, const char *url, const char *token,
+                               GError **error)
+{
+    g_auto(RegisterBody) body = {.url = g_strdup(url), .agent_card = g_strdup("{}")};
+    RegistryCaller caller = {.bearer = token};
+    char fresh[CRYPTO_TOKEN_SIZE];
+
+    g_strlcpy(body.id, id, ID_SIZE);
+    return registry_register(run->registry, &body, &caller, fresh, error);
+}
+
+/* With a token that was once good: it must not be let in. */
+static void do_stale_agent(RandomRun *run, guint64 chance)
+{
+    g_autofree char *token = NULL;
+    g_autofree char *id = NULL;
+    g_autoptr(GError) error = NULL;
+    GHashTableIter iter;
+    gpointer key = NULL, value = NULL;
+    guint skip = (guint)(chance % 50);
+
+    mutex_lock(&run->lock);
+    g_hash_table_iter_init(&iter, run->tokens);
+    while (!token && g_hash_table_iter_next(&iter, &key, &value))
+        if (g_hash_table_contains(run->removed, value) && skip-- == 0) {
+            token = g_strdup(key);
+            id = g_strdup(value);
+        }
+    mutex_unlock(&run->lock);
+    if (token && register_agent(run, id, "http://127.0.0.1:1", token, &error))
+        random_fail(run, "an agent of the removed workspace %s was let in", id);
+}
+
+static void leave_marks(RandomRun *run, ModelSlot *slot, const WorldContainer *seen)
+{
+    World *world = run->house.world;
+    const WorldContainer *container = NULL;
+
+    mutex_lock(&run->lock);
+    world_lock(world);
+    container = world_find(world, seen->id);
+    if (slot->state == SLOT_LIVE && container && container->state == CONTAINER_RUNNING &&
+        strcmp(slot->id, container->labels.workspace) == 0)
+        for (guint i = 0; i < container->volume_count; i++) {
+            WorldVolume *volume = world_find_volume(world, container->volumes[i]);
+
+            world_put_file(volume, MARK_FILE, slot->id, (guint)strlen(slot->id), 1000);
+            g_hash_table_add(slot->marks, g_strdup(volume->name));
+        }
+    world_unlock(world);
+    mutex_unlock(&run->lock);
+}
+
+/* An agent that has just begun: it reads its token and registers, until it may. */
+static void begin_agent(RandomRun *run, ModelSlot *slot, const char *id,
+                        const WorldContainer *container)
+{
+    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u", container->port);
+    g_autofree char *token = house_file(&run->house, container, ".auth_token");
+
+    if (!token || strlen(token) >= CRYPTO_TOKEN_SIZE)
+        return;
+    mutex_lock(&run->lock);
+    g_hash_table_insert(run->tokens, g_strdup(token), g_strdup(id));
+    mutex_unlock(&run->lock);
+    if (!register_agent(run, id, url, token, NULL))
+        return;
+    g_strlcpy(slot->registered, container->id, sizeof slot->registered);
+    g_strlcpy(slot->token, token, sizeof slot->token);
+    slot->heartbeat_at_us = clock_now_us();
+    leave_marks(run, slot, container);
+}
+
+static void beat(RandomRun *run, ModelSlot *slot, const char *id)
+{
+    g_auto(HeartbeatBody) body = {0};
+    RegistryCaller caller = {.bearer = slot->token};
+
+    if (clock_now_us() - slot->heartbeat_at_us < HEARTBEAT_US)
+        return;
+    g_strlcpy(body.workspace_id, id, ID_SIZE);
+    slot->heartbeat_at_us = clock_now_us();
+    (void)registry_heartbeat(run->registry, &body, &caller, NULL); /* it tries again */
+}
+
+static void tend(RandomRun *run, ModelSlot *slot)
+{
+    char id[ID_SIZE] = "";
+    WorldContainer container;
+
+    mutex_lock(&run->lock);
+    if (slot->state == SLOT_LIVE)
+        g_strlcpy(id, slot->id, ID_SIZE);
+    mutex_unlock(&run->lock);
+    if (!*id)
+        return;
+    container = model_running(run, id);
+    if (!container.exists)
+        return;
+    if (strcmp(container.id, slot->registered) != 0)
+        begin_agent(run, slot, id, &container);
+    else
+        beat(run, slot, id);
+}
+
+void random_agents(void *data)
+{
+    RandomRun *run = data;
+    gint64 swept_at_us = 0;
+
+    while (!atomic_load(&run->is_over)) {
+        pthread_rwlock_rdlock(&run->rooms);
+        for (guint i = 0; i < RANDOM_SLOTS; i++)
+            tend(run, &run->slots[i]);
+        if (clock_monotonic_us() - swept_at_us > LIVENESS_US) {
+            swept_at_us = clock_monotonic_us();
+            liveness_sweep(run->liveness);
+        }
+        pthread_rwlock_unlock(&run->rooms);
+        clock_advance(atomic_load(&run->clock_step_us));
+        g_usleep(AGENTS_PAUSE_US);
+    }
+}
+
+/* ---- Clients ---- */
+
+static void do_read(RandomRun *run, const char *id)
+{
+    g_autoptr(GBytes) text = NULL;
+    char *url = NULL;
+
+    if (!reconciler_logs(run->house.reconciler, id, 10, 1000, &text, NULL) &&
+        reconciler_find_address(run->house.reconciler, id, &url))
+        g_free(url);
+}
+
+static void do_order(RandomRun *run, const Order *order)
+{
+    char id[ID_SIZE] = "";
+    ModelSlot *slot = &run->slots[order->slot];
+
+    mutex_lock(&run->lock);
+    if (slot->state == SLOT_LIVE)
+        g_strlcpy(id, slot->id, ID_SIZE);
+    mutex_unlock(&run->lock);
+    if (order->kind == ORDER_CREATE)
+        do_create(run, order->slot, order->chance);
+    else if (order->kind == ORDER_STALE_AGENT)
+        do_stale_agent(run, order->chance);
+    else if (!*id)
+        return;
+    else if (order->kind == ORDER_REMOVE)
+        do_remove(run, order->slot, order->chance);
+    else if (order->kind == ORDER_PATCH)
+        do_patch(run, id, order->chance);
+    else if (order->kind == ORDER_READ)
+        do_read(run, id);
+    else
+        do_change(run, id, &changes[order->kind]);
+}
+
+void random_client(void *data)
+{
+    RandomRun *run = data;
+    Order *order = NULL;
+
+    while ((order = queue_pop(run->orders, G_MAXINT64))) {
+        pthread_rwlock_rdlock(&run->rooms);
+        do_order(run, order);
+        pthread_rwlock_unlock(&run->rooms);
+        g_free(order);
+        atomic_fetch_sub(&run->busy, 1);
+    }
+}

@@ -154,6 +154,18 @@ static void write_deletions(GString *text, ApiCall *call)
     }
 }
 
+/* Absent while the database is away: no figure is better than a wrong one. */
+static void write_garbage(GString *text, ApiCall *call)
+{
+    gint64 pending = 0, oldest_us = 0;
+
+    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, NULL))
+        return;
+    one(text, "workspaced_garbage_pending", "gauge", "Removals not yet verified.", (double)pending);
+    one(text, "workspaced_garbage_oldest_seconds", "gauge", "Age of the oldest of them.",
+        oldest_us ? (double)(clock_now_us() - oldest_us) / 1e6 : 0);
+}
+
 static void write_reconciler(GString *text, ApiCall *call)
 {
     ReconcilerStatus status;
@@ -167,12 +179,17 @@ static void write_reconciler(GString *text, ApiCall *call)
         status.managed_volumes);
     one(text, "workspaced_orphans", "gauge", "Containers and volumes that nobody wishes.",
         status.orphans);
-    one(text, "workspaced_garbage_pending", "gauge", "Removals not yet verified.",
-        status.garbage_pending);
+    one(text, "workspaced_quarantined_volumes", "gauge",
+        "Of the orphans: volumes kept for a day before they are removed.", status.quarantined);
+    write_garbage(text, call);
     one(text, "workspaced_reconcile_operations", "gauge", "Starts and stops under way.",
         status.operations_running);
     one(text, "workspaced_reconcile_pass_seconds", "gauge", "Duration of the last pass.",
         (double)status.pass_duration_us / 1e6);
+    if (status.last_pass_us)
+        one(text, "workspaced_reconcile_last_success_seconds", "gauge",
+            "Time since the last complete pass.",
+            (double)(clock_monotonic_us() - status.last_pass_us) / 1e6);
     one(text, "workspaced_reconcile_held", "gauge",
         "Whether installation or engine are in dispute and nothing is started or removed.",
         status.held);

@@ -15,6 +15,8 @@ const Route api_routes[] = {
     {"GET", "/admin/liveness", AUTH_ADMIN, 0, 4 * KIB, api_liveness},
     {"GET", "/admin/runtime", AUTH_ADMIN, 0, 4 * KIB, api_runtime_list},
     {"POST", "/admin/runtime/confirm", AUTH_ADMIN, 0, 64 * KIB, api_runtime_confirm},
+    {"GET", "/admin/runtime/orphans", AUTH_ADMIN, 0, 4 * KIB, api_runtime_orphans},
+    {"POST", "/admin/runtime/reap", AUTH_ADMIN, 0, 4 * KIB, api_runtime_reap},
     {"GET", "/ws", AUTH_IN_HANDLER, 0, 4 * KIB, api_socket},
     {"GET", "/events", AUTH_ADMIN, 0, 4 * KIB, api_event_list},
     {"GET", "/events/:workspaceId", AUTH_ADMIN, 0, 4 * KIB, api_event_list_of},

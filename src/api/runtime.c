@@ -46,10 +46,13 @@ static void write_held(JsonOut *out, const ReconcilerStatus *status)
     json_out_end(out);
 }
 
-static void write_house(JsonOut *out, ApiCall *call)
+static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
 {
     ReconcilerStatus status;
+    gint64 pending = 0, oldest_us = 0;
 
+    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, error))
+        return FALSE;
     reconciler_status(call->api->reconciler, &status);
     json_out_text(out, "installation", reconciler_installation(call->api->reconciler));
     write_engine(out, call, &status);
@@ -58,12 +61,15 @@ static void write_house(JsonOut *out, ApiCall *call)
     json_out_int(out, "managed_containers", status.managed_containers);
     json_out_int(out, "managed_volumes", status.managed_volumes);
     json_out_int(out, "orphans", status.orphans);
-    json_out_int(out, "removals_pending", status.garbage_pending);
+    json_out_int(out, "quarantined", status.quarantined);
+    json_out_int(out, "removals_pending", pending);
+    time_or_null(out, "removals_pending_since", oldest_us);
     if (status.last_pass_us)
         json_out_time(out, "last_pass_at",
                       clock_now_us() - (clock_monotonic_us() - status.last_pass_us));
     else
         json_out_null(out, "last_pass_at");
+    return TRUE;
 }
 
 /* ---- Each workspace ---- */
@@ -189,7 +195,8 @@ gboolean api_runtime_list(ApiCall *call, GError **error)
     if (!rows)
         return FALSE;
     json_out_object(&out, NULL);
-    write_house(&out, call);
+    if (!write_house(&out, call, error))
+        return FALSE;
     next = write_rows(&out, call, rows);
     json_out_text(&out, "next", next);
     json_out_end(&out);

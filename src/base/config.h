@@ -51,6 +51,7 @@ typedef struct {
     gint64 image_check_seconds;
     gint64 start_limit, stop_limit;
     gint64 reconcile_seconds;
+    gint64 quarantine_hours; /* 0: volumes that nobody explains are never removed by themselves */
     /* Workspaces */
     gint64 default_tier;
     char *default_runtime;

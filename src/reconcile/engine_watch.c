@@ -73,7 +73,7 @@ static gboolean find_engine(Reconciler *reconciler)
 
 /* ---- The watching thread ---- */
 
-typedef enum { DUE_NOTHING, DUE_REVIEW, DUE_PING, DUE_PASS } Due;
+typedef enum { DUE_NOTHING, DUE_REVIEW, DUE_SUSPECTS, DUE_PING, DUE_PASS } Due;
 
 /* Waits for the next thing to do. */
 static Due wait_due(Reconciler *reconciler, gint64 pass_due_us)
@@ -86,6 +86,8 @@ static Due wait_due(Reconciler *reconciler, gint64 pass_due_us)
             due = DUE_PASS;
         else if (reconciler->wants_ping)
             due = DUE_PING;
+        else if (reconciler->suspects->len > 0)
+            due = DUE_SUSPECTS;
         else if (reconciler->wants_review)
             due = DUE_REVIEW;
         else
@@ -120,11 +122,25 @@ static gboolean open_gate(Reconciler *reconciler)
     return is_known;
 }
 
-static void note_pass(Reconciler *reconciler, gint64 began_us)
+/* Whether it is one that reaps. */
+static gboolean begin_pass(Reconciler *reconciler, guint64 *number)
+{
+    gboolean reaps = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    *number = ++reconciler->passes_begun;
+    reaps = *number == reconciler->reaping_pass;
+    mutex_unlock(&reconciler->lock);
+    return reaps;
+}
+
+static void note_pass(Reconciler *reconciler, guint64 number, gint64 began_us)
 {
     gint64 now_us = clock_monotonic_us();
 
     mutex_lock(&reconciler->lock);
+    reconciler->passes_done = number;
+    condition_broadcast(&reconciler->changed);
     reconciler->status.last_pass_us = now_us;
     reconciler->status.pass_duration_us = now_us - began_us;
     mutex_unlock(&reconciler->lock);
@@ -145,13 +161,14 @@ static gint64 do_pass(Reconciler *reconciler)
 {
     gint64 began_us = clock_monotonic_us();
     gint64 interval_us = (gint64)reconciler->options.pass_interval_ms * 1000;
+    guint64 number = 0;
     g_autoptr(GError) cause = NULL;
 
     if (!open_gate(reconciler))
         return clock_monotonic_us() +
                (is_held(reconciler) ? interval_us : MIN(PING_DOWN_US, interval_us));
-    if (pass_run(reconciler, &cause)) {
-        note_pass(reconciler, began_us);
+    if (pass_run(reconciler, begin_pass(reconciler, &number), &cause)) {
+        note_pass(reconciler, number, began_us);
         return clock_monotonic_us() + interval_us;
     }
     log_warning("a pass was cut short", LOG_CAUSE(cause));
@@ -170,6 +187,8 @@ void engine_watch_run(void *data)
             images_review(reconciler->images);
         if (due == DUE_PASS)
             pass_due_us = do_pass(reconciler);
+        else if (due == DUE_SUSPECTS)
+            orphans_look_at_suspects(reconciler);
         else if (due == DUE_PING && !open_gate(reconciler))
             pass_due_us = clock_monotonic_us() + PING_DOWN_US;
     }
@@ -183,6 +202,21 @@ typedef struct {
     gboolean was_connected;
 } Stream;
 
+/* Between two passes the events keep the figures true. */
+static void count_container(Reconciler *reconciler, const EngineEvent *event)
+{
+    if (event->type == ENGINE_EVENT_DESTROY) {
+        sightings_drop(reconciler->sightings, "container", event->container_id);
+        sightings_drop(reconciler->sightings, "helper", event->container_id);
+    }
+    mutex_lock(&reconciler->lock);
+    if (event->type == ENGINE_EVENT_CREATE)
+        g_hash_table_add(reconciler->containers, g_strdup(event->container_id));
+    else if (event->type == ENGINE_EVENT_DESTROY)
+        g_hash_table_remove(reconciler->containers, event->container_id);
+    mutex_unlock(&reconciler->lock);
+}
+
 static void note_event(const EngineEvent *event, void *data)
 {
     Stream *stream = data;
@@ -195,8 +229,12 @@ static void note_event(const EngineEvent *event, void *data)
         reconciler_want_pass(reconciler);
         return;
     }
-    if (!id || strlen(id) != ID_SIZE - 1 ||
-        g_strcmp0(event->labels.installation, reconciler->options.installation) != 0)
+    if (g_strcmp0(event->labels.installation, reconciler->options.installation) != 0)
+        return;
+    count_container(reconciler, event);
+    if (event->type == ENGINE_EVENT_CREATE || event->type == ENGINE_EVENT_START)
+        orphans_suspect(reconciler, event);
+    if (!id || strlen(id) != ID_SIZE - 1)
         return;
     if (event->type == ENGINE_EVENT_DIE &&
         watch_note_death(reconciler->watch, id, event->container_id, event->exit_code))

@@ -16,18 +16,13 @@
 #include "reconcile/images.h"
 #include "reconcile/plan.h"
 #include "reconcile/reconciler.h"
+#include "reconcile/sightings.h"
 #include "reconcile/watch.h"
 #include "store/garbage.h"
 
 #define RECONCILE_NETWORK_DEFAULT "molecule-monorepo-net"
 #define RECONCILE_SILENT_SECONDS  180                   /* spec 02, 17.3 E */
 #define RECONCILE_LATER_US        (2 * CLOCK_SECOND_US) /* engine or database were away */
-
-/* Something that nobody wishes, as long as every pass sees it. */
-typedef struct {
-    gint64 first_us;  /* monotonic */
-    gboolean is_seen; /* in the pass under way */
-} Sighting;
 
 struct _Reconciler {
     ReconcilerOptions options; /* read only after new, with defaults filled in */
@@ -36,8 +31,8 @@ struct _Reconciler {
     Executor *executor;
     Images *images; /* NULL without an engine */
     Watch *watch;
-    GHashTable *sightings; /* the pass's thread only: kind and name -> Sighting */
-    Cancel *cancel;        /* fired by stop */
+    Sightings *sightings;
+    Cancel *cancel; /* fired by stop */
     Thread *pass_thread, *event_thread;
 
     Mutex lock; /* guards all that follows; never held across a call of another room */
@@ -46,6 +41,10 @@ struct _Reconciler {
     EngineInfo *host;   /* NULL: not asked yet */
     ReconcilerStatus status;
     gboolean wants_pass, wants_ping, wants_review;
+    GPtrArray *suspects;    /* orphans.c: containers to look at */
+    GHashTable *containers; /* ids of ours, as of the last pass and the events since */
+    /* Passes that began and that ended well; the next to begin reaps when it is this one. */
+    guint64 passes_begun, passes_done, reaping_pass;
     GArray *deletions;                     /* ReconcilerDeletions */
     gint64 down_logged_us, held_logged_us; /* monotonic; the watching thread's only */
     atomic_bool seems_lost, is_confirmed;  /* identity.c */
@@ -121,10 +120,6 @@ G_GNUC_WARN_UNUSED_RESULT gboolean remove_intents(Reconciler *reconciler, const 
 /* Intents that belong to no workspace, of a list of GarbageRow. */
 G_GNUC_WARN_UNUSED_RESULT gboolean remove_ownerless(Reconciler *reconciler,
                                                     const GPtrArray *intents, GError **error);
-/* By force, if it still is what it was when it was listed. */
-G_GNUC_WARN_UNUSED_RESULT gboolean remove_stray(Reconciler *reconciler,
-                                                const ContainerInfo *container, const char *reason,
-                                                GError **error);
 /* Keeps the last lines of a container; what cannot be read is not kept. */
 char *remove_save_log(Look *look, const char *container_id);
 
@@ -150,8 +145,24 @@ G_GNUC_WARN_UNUSED_RESULT gboolean identity_check(Reconciler *reconciler, gboole
  * everything is held. */
 gboolean identity_seems_lost(Reconciler *reconciler, guint wished, guint found);
 
+/* ---- What nobody wishes (orphans.c) ---- */
+
+GPtrArray *orphans_suspects_new(void);
+/* A container of ours was made or started: look soon whether somebody wishes it. Thread: events. */
+void orphans_suspect(Reconciler *reconciler, const EngineEvent *event);
+void orphans_look_at_suspects(Reconciler *reconciler); /* the watching thread only */
+/* The rules, on complete lists. `wishes` has a key for each workspace with a row. `reaps`: what the
+ * rules would remove later goes now. */
+G_GNUC_WARN_UNUSED_RESULT gboolean orphans_treat(Reconciler *reconciler,
+                                                 const GPtrArray *containers,
+                                                 const GPtrArray *volumes, GHashTable *wishes,
+                                                 gboolean reaps, GError **error);
+/* Waits until a pass that begins from now on has ended well. */
+G_GNUC_WARN_UNUSED_RESULT gboolean reconciler_await_pass(Reconciler *reconciler, gboolean reaps,
+                                                         guint patience_ms, GError **error);
+
 /* ---- The periodic pass and the engine's events (pass.c, engine_watch.c) ---- */
 
-G_GNUC_WARN_UNUSED_RESULT gboolean pass_run(Reconciler *reconciler, GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error);
 void engine_watch_run(void *reconciler);  /* a thread: pings, identity, passes */
 void engine_events_run(void *reconciler); /* a thread */

@@ -1,6 +1,6 @@
 /* The pass: one listing of everything that is ours, held against every wish. What differs is given
- * to the executor, which looks closer; what nobody explains is watched, stopped, reported and at
- * last removed. A pass whose listing or query failed removes nothing. Source: spec 02, section 17.3
+ * to the executor, which looks closer; what nobody explains is orphans.c's. A pass whose listing or
+ * query failed removes nothing. Source: spec 02, section 17.3
  * E, H, J. */
 #include "base/clock.h"
 #include "base/log.h"
@@ -8,13 +8,7 @@
 
 #include <string.h>
 
-#define STRAY_STOP_US       (60 * CLOCK_SECOND_US)
-#define STRAY_REMOVE_US     (10 * CLOCK_MINUTE_US)
-#define STRAYS_MAX          20 /* removed in one pass */
-#define STRAY_GRACE_SECONDS 3
-#define HELPER_MAX_US       (5 * CLOCK_MINUTE_US)
-#define QUARANTINE_US       CLOCK_DAY_US
-#define GARBAGE_LIMIT       1000
+#define GARBAGE_LIMIT 1000
 
 /* What one pass saw. */
 typedef struct {
@@ -24,7 +18,6 @@ typedef struct {
     GPtrArray *garbage;    /* GarbageRow, due */
     GHashTable *by_id;     /* workspace id -> RuntimeRow, borrowed */
     GHashTable *of_id;     /* workspace id -> GPtrArray of ContainerInfo, borrowed */
-    guint orphans;
 } Sight;
 
 static void sight_clear(Sight *sight)
@@ -128,153 +121,45 @@ static void poke_garbage(Reconciler *reconciler, const Sight *sight)
     }
 }
 
-/* ---- What nobody wishes ---- */
-
-/* How long `key` has been seen in every pass. What vanished meanwhile, or was explained, is new
- * when it comes again; so something that goes away while a pass looks is never taken for a stray.
- */
-static gint64 seen_for_us(Reconciler *reconciler, const char *kind, const char *name,
-                          const char *workspace)
-{
-    gint64 now_us = clock_monotonic_us();
-    g_autofree char *key = g_strconcat(kind, " ", name, NULL);
-    Sighting *sighting = g_hash_table_lookup(reconciler->sightings, key);
-
-    if (!sighting) {
-        sighting = g_new0(Sighting, 1);
-        sighting->first_us = now_us;
-        g_hash_table_insert(reconciler->sightings, g_steal_pointer(&key), sighting);
-        log_info("something that nobody wishes", LOG_TEXT("workspace", workspace),
-                 LOG_TEXT("kind", kind), LOG_TEXT("name", name));
-    }
-    sighting->is_seen = TRUE;
-    return now_us - sighting->first_us;
-}
-
-static void forget_unseen(Reconciler *reconciler)
-{
-    GHashTableIter iter;
-    gpointer value = NULL;
-
-    g_hash_table_iter_init(&iter, reconciler->sightings);
-    while (g_hash_table_iter_next(&iter, NULL, &value)) {
-        Sighting *sighting = value;
-
-        if (!sighting->is_seen)
-            g_hash_table_iter_remove(&iter);
-        else
-            sighting->is_seen = FALSE;
-    }
-}
-
-static gboolean is_live(const ContainerInfo *container)
-{
-    return container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
-}
-
-/* `removed` counts. */
-static gboolean treat_stray(Reconciler *reconciler, const ContainerInfo *container, guint *removed,
-                            GError **error)
-{
-    gboolean is_helper = g_strcmp0(container->labels.kind, ENGINE_KIND_HELPER) == 0;
-    gint64 age_us = clock_now_us() - container->created_at_us;
-    gint64 seen_us = is_helper ? 0
-                               : seen_for_us(reconciler, "container", container->id,
-                                             container->labels.workspace);
-
-    if (is_helper ? age_us >= HELPER_MAX_US : seen_us >= STRAY_REMOVE_US) {
-        if (++*removed > STRAYS_MAX)
-            return TRUE;
-        return remove_stray(reconciler, container,
-                            is_helper ? "a helper that was left behind" : "nobody wishes it",
-                            error);
-    }
-    if (is_helper || seen_us < STRAY_STOP_US || !is_live(container))
-        return TRUE;
-    log_warning("a container that nobody wishes is stopped",
-                LOG_TEXT("workspace", container->labels.workspace),
-                LOG_TEXT("container", container->name));
-    return engine_stop(reconciler->options.engine, container->id, STRAY_GRACE_SECONDS, error);
-}
-
-static gboolean is_stray(const Sight *sight, const ContainerInfo *container)
-{
-    return !container->labels.workspace ||
-           !g_hash_table_contains(sight->by_id, container->labels.workspace) ||
-           g_strcmp0(container->labels.kind, ENGINE_KIND_WORKSPACE) != 0;
-}
-
-static gboolean treat_strays(Reconciler *reconciler, Sight *sight, GError **error)
-{
-    guint removed = 0;
-
-    for (guint i = 0; i < sight->containers->len; i++) {
-        const ContainerInfo *container = sight->containers->pdata[i];
-
-        if (!is_stray(sight, container))
-            continue;
-        sight->orphans++;
-        if (!treat_stray(reconciler, container, &removed, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-/* Reported, and removed when still nobody explains it after a day; the intent is the durable memory
- * of that. A volume of a workspace with a wish is that wish's business. */
-static gboolean quarantine_volumes(Reconciler *reconciler, Sight *sight, GError **error)
-{
-    for (guint i = 0; i < sight->volumes->len; i++) {
-        const VolumeInfo *volume = sight->volumes->pdata[i];
-        const char *id = volume->labels.workspace;
-
-        if (id && g_hash_table_contains(sight->by_id, id))
-            continue;
-        sight->orphans++;
-        if (seen_for_us(reconciler, "volume", volume->name, id) < STRAY_STOP_US)
-            continue;
-        if (!store_garbage_add(reconciler->options.db, GARBAGE_VOLUME, volume->name, id,
-                               clock_now_us() + QUARANTINE_US, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 /* ---- Figures ---- */
 
-static gboolean write_figures(Reconciler *reconciler, const Sight *sight, GError **error)
+static void note_containers(Reconciler *reconciler, const GPtrArray *containers)
 {
-    gint64 pending = 0, oldest_us = 0;
+    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    if (!store_garbage_count(reconciler->options.db, &pending, &oldest_us, error))
-        return FALSE;
+    for (guint i = 0; containers && i < containers->len; i++)
+        g_hash_table_add(known, g_strdup(((ContainerInfo *)containers->pdata[i])->id));
     mutex_lock(&reconciler->lock);
-    reconciler->status.managed_containers = sight->containers ? sight->containers->len : 0;
-    reconciler->status.managed_volumes = sight->volumes ? sight->volumes->len : 0;
-    reconciler->status.orphans = sight->orphans;
-    reconciler->status.garbage_pending = (guint)pending;
+    {
+        GHashTable *former = reconciler->containers;
+        reconciler->containers = g_steal_pointer(&known);
+        known = former;
+    }
     mutex_unlock(&reconciler->lock);
-    return TRUE;
 }
 
-gboolean pass_run(Reconciler *reconciler, GError **error)
+static void write_figures(Reconciler *reconciler, const Sight *sight)
+{
+    note_containers(reconciler, sight->containers);
+    mutex_lock(&reconciler->lock);
+    reconciler->status.managed_volumes = sight->volumes ? sight->volumes->len : 0;
+    mutex_unlock(&reconciler->lock);
+}
+
+gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error)
 {
     g_auto(Sight) sight = {0};
 
     if (!take_sight(reconciler, &sight, error))
         return FALSE;
+    write_figures(reconciler, &sight);
     if (reconciler->options.engine &&
         identity_seems_lost(reconciler, sight.wishes->len,
                             sight.containers->len + sight.volumes->len))
-        return write_figures(reconciler, &sight, error);
+        return TRUE;
     poke_unsettled(reconciler, &sight);
     poke_garbage(reconciler, &sight);
-    if (!reconciler->options.engine)
-        return write_figures(reconciler, &sight, error);
-    if (!treat_strays(reconciler, &sight, error) ||
-        !quarantine_volumes(reconciler, &sight, error) ||
-        !remove_ownerless(reconciler, sight.garbage, error))
-        return FALSE;
-    forget_unseen(reconciler);
-    return write_figures(reconciler, &sight, error);
+    return !reconciler->options.engine ||
+           (orphans_treat(reconciler, sight.containers, sight.volumes, sight.by_id, reaps, error) &&
+            remove_ownerless(reconciler, sight.garbage, error));
 }

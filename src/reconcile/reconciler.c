@@ -65,7 +65,9 @@ Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error)
     mutex_init(&reconciler->lock);
     condition_init(&reconciler->changed);
     reconciler->waiters = g_ptr_array_new();
-    reconciler->sightings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    reconciler->sightings = sightings_new();
+    reconciler->suspects = orphans_suspects_new();
+    reconciler->containers = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     reconciler->deletions = g_array_new(FALSE, TRUE, sizeof(ReconcilerDeletions));
     reconciler->watch = watch_new();
     reconciler->cancel = cancel_new();
@@ -118,7 +120,9 @@ void reconciler_free(Reconciler *reconciler)
     executor_free(reconciler->executor);
     images_free(reconciler->images);
     watch_free(reconciler->watch);
-    g_hash_table_unref(reconciler->sightings);
+    sightings_free(reconciler->sightings);
+    g_ptr_array_unref(reconciler->suspects);
+    g_hash_table_unref(reconciler->containers);
     g_ptr_array_unref(reconciler->waiters);
     g_array_unref(reconciler->deletions);
     engine_info_free(reconciler->host);
@@ -242,8 +246,37 @@ void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status)
 
     mutex_lock(&reconciler->lock);
     *status = reconciler->status;
+    status->managed_containers = g_hash_table_size(reconciler->containers);
     mutex_unlock(&reconciler->lock);
     status->operations_running = running;
+    status->orphans = sightings_count(reconciler->sightings, &status->quarantined);
+}
+
+gboolean reconciler_garbage(Reconciler *reconciler, gint64 *pending, gint64 *oldest_us,
+                            GError **error)
+{
+    return store_garbage_count(reconciler->options.db, clock_now_us(), pending, oldest_us, error);
+}
+
+gboolean reconciler_await_pass(Reconciler *reconciler, gboolean reaps, guint patience_ms,
+                               GError **error)
+{
+    gint64 deadline_us = clock_monotonic_us() + (gint64)patience_ms * 1000;
+    guint64 awaited = 0;
+    gboolean is_done = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    awaited = reconciler->passes_begun + 1;
+    if (reaps)
+        reconciler->reaping_pass = awaited;
+    reconciler->wants_pass = TRUE;
+    condition_broadcast(&reconciler->changed);
+    while (reconciler->passes_done < awaited && !cancel_fired(reconciler->cancel))
+        if (!condition_wait_until(&reconciler->changed, &reconciler->lock, deadline_us))
+            break;
+    is_done = reconciler->passes_done >= awaited;
+    mutex_unlock(&reconciler->lock);
+    return is_done || error_set(error, ERROR_UNAVAILABLE, "no pass ended in time");
 }
 
 /* ---- Waiting for the end ---- */

@@ -86,6 +86,26 @@ typedef struct {
 gboolean reconciler_confirm(Reconciler *reconciler, const ReconcilerConfirmation *confirmation,
                             GError **error);
 
+/* Something that carries our label and that nobody wishes. */
+typedef struct {
+    const char *kind; /* static: "container", "helper", "volume" */
+    char *ref;        /* id of a container, name of a volume */
+    char *name;
+    char *workspace_id;   /* NULL: it names none */
+    gint64 first_seen_us; /* wall */
+    const char *action;   /* static: what becomes of it by itself: "stop", "remove", "none" */
+    gint64 due_us;        /* wall; 0: with "none" */
+} ReconcilerOrphan;
+void reconciler_orphan_free(ReconcilerOrphan *orphan); /* NULL is fine */
+/* GPtrArray of ReconcilerOrphan, oldest first. Caller owns it. */
+GPtrArray *reconciler_orphans(Reconciler *reconciler);
+/* Removes now what would be removed by itself later (`dry_run`: only looks again). `found` gets
+ * what nobody wished, `left` what is still there; GPtrArrays of ReconcilerOrphan, the caller's.
+ * Waits for at most `patience_ms` for each of two passes. Error: ERROR_CONFLICT when nothing may be
+ * removed now; ERROR_UNAVAILABLE. Thread: workers. */
+gboolean reconciler_reap(Reconciler *reconciler, gboolean dry_run, guint patience_ms,
+                         GPtrArray **found, GPtrArray **left, GError **error);
+
 /* The installation id. Borrowed. */
 const char *reconciler_installation(const Reconciler *reconciler);
 /* The id of the engine that answered last; NULL: none yet. Caller owns it. */
@@ -96,13 +116,18 @@ typedef struct {
     gint64 engine_down_since_us; /* wall; 0: up */
     gint64 last_pass_us;         /* monotonic; end of the last complete pass, 0: none yet */
     gint64 pass_duration_us;
-    guint managed_containers, managed_volumes, orphans, garbage_pending, operations_running;
+    guint managed_containers, managed_volumes, orphans, operations_running;
+    guint quarantined;    /* of the orphans: volumes that wait for their day */
     gboolean held;        /* installation or engine in dispute: nothing is started or deleted */
     const char *held_why; /* static; NULL: not held */
     gint64 held_since_us; /* wall; 0: not held */
     guint64 deletions;
 } ReconcilerStatus;
 void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status);
+/* Removals that are due and not yet verified, and since when the oldest is intended (wall; 0:
+ * none). One query. */
+gboolean reconciler_garbage(Reconciler *reconciler, gint64 *pending, gint64 *oldest_us,
+                            GError **error);
 
 /* How often something was removed for one reason, since the start. */
 typedef struct {

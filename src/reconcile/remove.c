@@ -288,17 +288,6 @@ gboolean remove_ownerless(Reconciler *reconciler, const GPtrArray *intents, GErr
     return done;
 }
 
-gboolean remove_stray(Reconciler *reconciler, const ContainerInfo *container, const char *reason,
-                      GError **error)
-{
-    if (!engine_remove(reconciler->options.engine, container->id, error))
-        return FALSE;
-    reconciler_count_deletion(reconciler, "container", reason);
-    log_warning("stray container removed", LOG_TEXT("workspace", container->labels.workspace),
-                LOG_TEXT("container", container->name), LOG_TEXT("why", reason));
-    return TRUE;
-}
-
 /* ---- The end ---- */
 
 /* Nothing was ever made, and there is no engine that could have made it. */

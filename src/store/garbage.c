@@ -94,16 +94,39 @@ GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id, GError **erro
     return read_all(rows);
 }
 
-gboolean store_garbage_count(Db *db, gint64 *pending, gint64 *oldest_us, GError **error)
+gboolean store_garbage_count(Db *db, gint64 now_us, gint64 *pending, gint64 *oldest_us,
+                             GError **error)
 {
-    static const char sql[] = "SELECT COUNT(*), COALESCE(MIN(created_at), 0) FROM runtime_gc";
-    g_autoptr(DbRows) rows = db_query(db, sql, error);
+    static const char sql[] = "SELECT COUNT(*), COALESCE(MIN(created_at), 0) FROM runtime_gc"
+                              " WHERE not_before <= $1 OR attempts > 0";
+    g_autoptr(DbRows) rows = db_query(db, sql, error, DB_INT(now_us));
 
     if (!rows)
         return FALSE;
     db_rows_next(rows);
     *pending = db_rows_int(rows, 0);
     *oldest_us = db_rows_int(rows, 1);
+    return TRUE;
+}
+
+gboolean store_garbage_keep(Db *db, GarbageKind kind, const char *ref, const char *workspace_id,
+                            gint64 not_before_us, gint64 *due_us, gint64 *since_us, GError **error)
+{
+    static const char sql[] = "SELECT not_before, created_at FROM runtime_gc"
+                              " WHERE kind = $1 AND ref = $2 AND workspace_id = $3";
+    g_autoptr(DbRows) rows = NULL;
+
+    if (!store_garbage_add(db, kind, ref, workspace_id, not_before_us, error))
+        return FALSE;
+    rows = db_query(db, sql, error, DB_TEXT(garbage_kind_name(kind)), DB_TEXT(ref),
+                    DB_TEXT(workspace_id ? workspace_id : ""));
+    if (!rows)
+        return FALSE;
+    *due_us = *since_us = 0;
+    if (db_rows_next(rows)) {
+        *due_us = db_rows_int(rows, 0);
+        *since_us = db_rows_int(rows, 1);
+    }
     return TRUE;
 }
 

@@ -42,6 +42,12 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_retry(Db *db, const char *id, g
                                                        const char *last_error, GError **error);
 /* Verified gone: the intent is deleted. Repeatable. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_done(Db *db, const char *id, GError **error);
-/* `oldest_us` is 0 when nothing is pending. */
-G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_count(Db *db, gint64 *pending, gint64 *oldest_us,
-                                                       GError **error);
+/* What is due at `now_us`, or was tried already; what is only kept for later does not count.
+ * `oldest_us` is 0 when nothing is pending. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_count(Db *db, gint64 now_us, gint64 *pending,
+                                                       gint64 *oldest_us, GError **error);
+/* Records an intent unless it is there already; says when it is due and since when it stands. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_keep(Db *db, GarbageKind kind, const char *ref,
+                                                      const char *workspace_id,
+                                                      gint64 not_before_us, gint64 *due_us,
+                                                      gint64 *since_us, GError **error);

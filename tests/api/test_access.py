@@ -9,7 +9,8 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 CLOSED = [
     ("GET", "/workspaces"), ("POST", "/workspaces"), ("GET", f"/workspaces/{NOWHERE}"),
     ("PATCH", f"/workspaces/{NOWHERE}"), ("DELETE", f"/workspaces/{NOWHERE}"), ("GET", "/events"),
-    ("GET", f"/events/{NOWHERE}"), ("GET", "/admin/liveness"), ("GET", "/admin/runtime"), ("POST", "/admin/runtime/confirm"), ("GET", "/org/tokens"), ("POST", "/org/tokens"),
+    ("GET", f"/events/{NOWHERE}"), ("GET", "/admin/liveness"), ("GET", "/admin/runtime"), ("POST", "/admin/runtime/confirm"), ("GET", "/admin/runtime/orphans"),
+    ("POST", "/admin/runtime/reap"), ("GET", "/org/tokens"), ("POST", "/org/tokens"),
     ("GET", f"/workspaces/{NOWHERE}/tokens"), ("POST", f"/workspaces/{NOWHERE}/tokens"),
     ("GET", f"/workspaces/{NOWHERE}/activity"), ("GET", f"/workspaces/{NOWHERE}/events/stream"),
     ("GET", f"/workspaces/{NOWHERE}/logs"), ("POST", f"/workspaces/{NOWHERE}/a2a"),

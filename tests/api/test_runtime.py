@@ -80,3 +80,51 @@ def test_a_database_of_another_installation_is_confirmed_by_name(kind, tmp_path)
     finally:
         server.close()
         database.drop()
+
+
+def test_orphans_need_an_engine_to_be_reaped(api):
+    assert api.get("/admin/runtime/orphans").json() == {"count": 0, "orphans": []}
+    for query in ("", "?dry_run=true"):
+        answer = api.post(f"/admin/runtime/reap{query}")
+        assert answer.status_code == 409 and "no container engine" in answer.json()["error"]
+
+
+def test_what_nobody_wishes_is_shown_and_reaped(tmp_path):
+    """A workspace whose row was lost: its container and its volumes are nobody's."""
+    (tmp_path / "data").mkdir()
+    database = make_database("sqlite", tmp_path)
+    server = Server(tmp_path / "data", database, WORKSPACED_ENGINE="sandbox")
+    try:
+        server.start()
+        lost, kept = server.create("Lost"), server.create("Kept")
+        for id_ in (lost, kept):
+            server.wait_status(id_, "online")
+        server.stop()
+        lose(tmp_path / "data" / "workspaced.db", lost)
+        server.start()
+        found = wait_for(lambda: server.get("/admin/runtime/orphans").json()["orphans"], what="the orphans")
+        assert {one["workspace_id"] for one in found} == {lost}
+        assert {one["kind"] for one in found} == {"container", "volume"}
+        assert {one["action"] for one in found if one["kind"] == "container"} == {"stop"}
+        assert f"workspaced_orphans {len(found)}" in server.get("/metrics").text
+        dry = server.post("/admin/runtime/reap?dry_run=true").json()
+        assert dry["dry_run"] and dry["count"] == len(found) and dry["removed"] == 0
+        done = server.post("/admin/runtime/reap").json()
+        assert done["count"] == done["removed"] == len(found) and all(one["removed"] for one in done["orphans"])
+        assert server.get("/admin/runtime/orphans").json()["count"] == 0
+        assert server.listed(kept)["status"] == "online"
+        assert server.delete(f"/workspaces/{kept}?confirm=true").json()["cleanup"] == "done"
+        server.stop()
+        assert not list((tmp_path / "data" / "sandbox").glob("*/ws-*"))
+    finally:
+        server.close()
+
+
+def lose(path, id_):
+    import sqlite3
+
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM workspace_runtime WHERE workspace_id = ?", (id_,))
+    connection.execute("UPDATE workspaces SET status = 'removed' WHERE id = ?", (id_,))
+    connection.commit()
+    connection.close()

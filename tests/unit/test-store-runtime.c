@@ -277,16 +277,22 @@ static void test_garbage_waits_for_its_time(Fixture *fixture)
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) due = NULL, later = NULL;
     const GarbageRow *row;
-    gint64 pending = 0, oldest_us = 0;
+    gint64 pending = 0, oldest_us = 0, due_us = 0, since_us = 0;
 
     fixture_migrate(fixture);
     assert_done(store_garbage_add(fixture->db, GARBAGE_CONTAINER, "c", "w1", 100, &error));
     assert_done(store_garbage_add(fixture->db, GARBAGE_CONTAINER, "c", "w1", 999, &error));
     assert_done(store_garbage_add(fixture->db, GARBAGE_CONTAINER, "c", "w2", 900, &error));
     assert_done(store_garbage_add(fixture->db, GARBAGE_VOLUME, "v", NULL, 100, &error));
-    assert_done(store_garbage_count(fixture->db, &pending, &oldest_us, &error));
+    assert_done(store_garbage_count(fixture->db, G_MAXINT64, &pending, &oldest_us, &error));
     g_assert_cmpint(pending, ==, 3);
     g_assert_cmpint(oldest_us, >, 0);
+    assert_done(store_garbage_count(fixture->db, 100, &pending, &oldest_us, &error));
+    g_assert_cmpint(pending, ==, 2); /* the third is only kept for later */
+    assert_done(store_garbage_keep(fixture->db, GARBAGE_VOLUME, "v", NULL, 700, &due_us, &since_us,
+                                   &error));
+    g_assert_cmpint(due_us, ==, 100); /* stood there already */
+    g_assert_cmpint(since_us, >, 0);
     due = store_garbage_list_due(fixture->db, 100, 10, &error);
     g_assert_cmpuint(due->len, ==, 2);
     row = due->pdata[0];
@@ -302,7 +308,7 @@ static void test_garbage_waits_for_its_time(Fixture *fixture)
     g_assert_cmpstr(row->last_error, ==, "in use");
     assert_done(store_garbage_done(fixture->db, row->id, &error));
     assert_done(store_garbage_done(fixture->db, row->id, &error));
-    assert_done(store_garbage_count(fixture->db, &pending, &oldest_us, &error));
+    assert_done(store_garbage_count(fixture->db, G_MAXINT64, &pending, &oldest_us, &error));
     g_assert_cmpint(pending, ==, 2);
 }
 

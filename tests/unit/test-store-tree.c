@@ -341,7 +341,7 @@ static void test_external_workspaces_leave_no_garbage(Fixture *fixture)
     store_sql(fixture, "UPDATE workspaces SET runtime = 'external' WHERE id = $1", id, NULL);
     assert_done(
         store_workspace_remove(fixture->db, id, STORE_REMOVE_TREE, FALSE, &removal, &error));
-    assert_done(store_garbage_count(fixture->db, &pending, &oldest_us, &error));
+    assert_done(store_garbage_count(fixture->db, G_MAXINT64, &pending, &oldest_us, &error));
     g_assert_cmpint(pending, ==, 0);
     g_assert_cmpint(oldest_us, ==, 0);
     assert_done(store_runtime_find(fixture->db, id, &wish, &error));

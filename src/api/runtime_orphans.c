@@ -1,0 +1,84 @@
+/* What nobody wishes: to see, and to remove before its time. Source: spec 02, section 17.3 E, J. */
+#include "api/handlers.h"
+
+#define PATIENCE_MS 15000 /* for one pass; it removes by the engine's own deadlines */
+
+static void write_orphan(JsonOut *out, const ReconcilerOrphan *orphan)
+{
+    json_out_text(out, "kind", orphan->kind);
+    json_out_text(out, "name", orphan->name);
+    json_out_text(out, "ref", orphan->ref);
+    json_out_text(out, "workspace_id", orphan->workspace_id);
+    json_out_time(out, "first_seen_at", orphan->first_seen_us);
+    json_out_text(out, "action", orphan->action);
+    json_out_time(out, "due_at", orphan->due_us);
+}
+
+gboolean api_runtime_orphans(ApiCall *call, GError **error)
+{
+    g_autoptr(GPtrArray) orphans = reconciler_orphans(call->api->reconciler);
+    g_autoptr(GString) json = g_string_new(NULL);
+    JsonOut out = json_out_start(json);
+
+    (void)error;
+    json_out_object(&out, NULL);
+    json_out_int(&out, "count", orphans->len);
+    json_out_array(&out, "orphans");
+    for (guint i = 0; i < orphans->len; i++) {
+        json_out_object(&out, NULL);
+        write_orphan(&out, orphans->pdata[i]);
+        json_out_end(&out);
+    }
+    json_out_end(&out);
+    json_out_end(&out);
+    api_reply(call, 200, g_steal_pointer(&json));
+    return TRUE;
+}
+
+static gboolean is_among(const GPtrArray *orphans, const ReconcilerOrphan *one)
+{
+    for (guint i = 0; i < orphans->len; i++) {
+        const ReconcilerOrphan *other = orphans->pdata[i];
+
+        if (g_strcmp0(other->kind, one->kind) == 0 && g_strcmp0(other->ref, one->ref) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void write_reaped(JsonOut *out, const GPtrArray *found, const GPtrArray *left)
+{
+    guint removed = 0;
+
+    json_out_array(out, "orphans");
+    for (guint i = 0; i < found->len; i++) {
+        gboolean is_left = is_among(left, found->pdata[i]);
+
+        json_out_object(out, NULL);
+        write_orphan(out, found->pdata[i]);
+        json_out_bool(out, "removed", !is_left);
+        json_out_end(out);
+        removed += !is_left;
+    }
+    json_out_end(out);
+    json_out_int(out, "removed", removed);
+}
+
+gboolean api_runtime_reap(ApiCall *call, GError **error)
+{
+    gboolean dry_run = api_query_flag(call, "dry_run");
+    g_autoptr(GPtrArray) found = NULL;
+    g_autoptr(GPtrArray) left = NULL;
+    g_autoptr(GString) json = g_string_new(NULL);
+    JsonOut out = json_out_start(json);
+
+    if (!reconciler_reap(call->api->reconciler, dry_run, PATIENCE_MS, &found, &left, error))
+        return FALSE;
+    json_out_object(&out, NULL);
+    json_out_bool(&out, "dry_run", dry_run);
+    json_out_int(&out, "count", found->len);
+    write_reaped(&out, found, left);
+    json_out_end(&out);
+    api_reply(call, 200, g_steal_pointer(&json));
+    return TRUE;
+}

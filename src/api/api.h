@@ -39,6 +39,7 @@ typedef struct {
     Forwards *forwards;
     const A2aOptions *a2a;
     const Lifecycle *lifecycle;
+    struct _Refresh *refresh; /* refresh/refresh.h */
     HttpServer *server;
     Router *router;
     Counters *counters;

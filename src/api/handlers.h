@@ -29,6 +29,9 @@ gboolean api_workspace_delete(ApiCall *call, GError **error);
 gboolean api_workspace_state(ApiCall *call, GError **error);
 gboolean api_workspace_usage(ApiCall *call, GError **error); /* spec 03, 8.4 */
 
+/* images.c: spec 02 section 15 */
+gboolean api_image_refresh(ApiCall *call, GError **error);
+
 /* workspace_logs.c: ours */
 gboolean api_workspace_logs(ApiCall *call, GError **error);
 

@@ -17,6 +17,7 @@ const Route api_routes[] = {
     {"POST", "/admin/runtime/confirm", AUTH_ADMIN, 0, 64 * KIB, api_runtime_confirm},
     {"GET", "/admin/runtime/orphans", AUTH_ADMIN, 0, 4 * KIB, api_runtime_orphans},
     {"POST", "/admin/runtime/reap", AUTH_ADMIN, 0, 4 * KIB, api_runtime_reap},
+    {"POST", "/admin/workspace-images/refresh", AUTH_ADMIN, 0, 64 * KIB, api_image_refresh},
     {"GET", "/ws", AUTH_IN_HANDLER, 0, 4 * KIB, api_socket},
     {"GET", "/events", AUTH_ADMIN, 0, 4 * KIB, api_event_list},
     {"GET", "/events/:workspaceId", AUTH_ADMIN, 0, 4 * KIB, api_event_list_of},

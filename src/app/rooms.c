@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "db/migrations.h"
 #include "engine/base_image.h"
+#include "refresh/refresh.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,7 @@ struct _Rooms {
     Liveness *liveness;
     Reconciler *reconciler;
     Lifecycle lifecycle;
+    Refresh *refresh;
     Router *router;
     Counters *counters;
     ListCache *list_cache;
@@ -324,6 +326,22 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
     return TRUE;
 }
 
+static void build_refresh(Rooms *rooms)
+{
+    RefreshOptions options = {
+        .db = rooms->db,
+        .tree = rooms->tree,
+        .events = rooms->events,
+        .reconciler = rooms->reconciler,
+        .client = rooms->client,
+        .runtimes = rooms->runtimes,
+        .config = rooms->config,
+        .can_pull = rooms->engine && strcmp(engine_name(rooms->engine), "sandbox") != 0,
+    };
+
+    rooms->refresh = refresh_new(&options);
+}
+
 /* ---- Top floor: HTTP ---- */
 
 static gboolean build_server(Rooms *rooms, GError **error)
@@ -373,6 +391,7 @@ static void furnish_api(Rooms *rooms)
         .forwards = rooms->forwards,
         .a2a = &rooms->a2a,
         .lifecycle = &rooms->lifecycle,
+        .refresh = rooms->refresh,
         .server = rooms->server,
         .router = rooms->router,
         .counters = rooms->counters,
@@ -428,6 +447,7 @@ Rooms *rooms_new(const Config *config, GError **error)
     build_messages(rooms);
     if (!build_reconciler(rooms, error))
         return NULL;
+    build_refresh(rooms);
     furnish_api(rooms);
     add_timers(rooms);
     return g_steal_pointer(&rooms);
@@ -437,6 +457,7 @@ void rooms_start(Rooms *rooms)
 {
     http_server_start(rooms->server);
     reconciler_start(rooms->reconciler);
+    refresh_start(rooms->refresh);
     timers_start(rooms->timers);
 }
 
@@ -452,6 +473,7 @@ void rooms_stop(Rooms *rooms)
     hub_stop(rooms->hub);
     log_streams_stop(rooms->log_streams);
     proxy_stop(rooms->proxy);
+    refresh_stop(rooms->refresh);
     http_server_stop(rooms->server, half_ms);
     reconciler_stop(rooms->reconciler,
                     (guint)(MAX(deadline_us - clock_monotonic_us(), CLOCK_SECOND_US) / 1000));
@@ -467,6 +489,7 @@ void rooms_free(Rooms *rooms)
     timers_free(rooms->timers);
     proxy_free(rooms->proxy);
     http_server_free(rooms->server);
+    refresh_free(rooms->refresh);
     reconciler_free(rooms->reconciler);
     liveness_free(rooms->liveness);
     registry_free(rooms->registry);

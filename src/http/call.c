@@ -46,6 +46,7 @@ HttpCall *call_new(HttpClient *client, const HttpCallSpec *spec)
     call->url = g_strdup(spec->url);
     call->unix_socket = g_strdup(spec->unix_socket);
     call->headers = copy_headers(spec->headers);
+    call->wanted_header = spec->wanted_header;
     call->body = spec->body ? g_bytes_ref(spec->body) : NULL;
     call->policy = spec->policy;
     call->trusted = spec->trusted || spec->unix_socket;
@@ -81,6 +82,7 @@ void http_call_unref(HttpCall *call)
     g_clear_pointer(&call->body, g_bytes_unref);
     if (call->result.body)
         g_string_free(call->result.body, TRUE);
+    g_free((char *)(gsize)call->result.wanted_value);
     if (*call->result.content_type)
         g_free((char *)(gsize)call->result.content_type);
     client_unref(call->client);
@@ -165,6 +167,8 @@ static void note_header(HttpCall *call, const char *line, gsize length)
     if (type && *type && !*call->result.content_type)
         call->result.content_type = g_steal_pointer(&type);
     g_free(type);
+    if (call->wanted_header && !call->result.wanted_value)
+        call->result.wanted_value = header_value_dup(line, length, call->wanted_header);
     if (retry && g_ascii_isdigit(*retry)) {
         guint64 seconds = g_ascii_strtoull(retry, &end, 10);
         call->result.retry_after_s = *end ? -1 : (gint64)MIN(seconds, RETRY_AFTER_MAX_S);

@@ -27,6 +27,7 @@ struct _HttpCall {
     /* Constant after http_client_start. */
     char *method, *url, *unix_socket;
     struct curl_slist *headers;
+    const char *wanted_header; /* static; NULL: none */
     GBytes *body;
     GuardPolicy policy;
     gboolean trusted;

@@ -26,6 +26,7 @@ typedef struct {
     guint status;            /* 0 without a head */
     const char *content_type; /* "" when none */
     gint64 retry_after_s;     /* of the answer's Retry-After in seconds; -1 when none */
+    const char *wanted_value; /* of the spec's wanted_header; NULL when the answer has none */
     GString *body;            /* what was collected (not for streamed bodies); borrowed */
     gboolean over_limit;      /* the body was longer than max_answer_bytes */
     gboolean streamed;        /* `chunk` got the body */
@@ -38,6 +39,7 @@ typedef struct {
     const char *url;             /* fragment is dropped; user info becomes Basic authorization */
     const char *unix_socket;     /* NULL, or a path: connect there, `url` gives host and path */
     const char *const *headers;  /* "Name: value", NULL-terminated; may be NULL */
+    const char *wanted_header;   /* NULL, or the name (static) of a header of the answer that `done` wants to see */
     GBytes *body;                /* referenced; may be NULL */
     GuardPolicy policy;
     gboolean trusted;            /* skip the guard: our own engine made this address */

@@ -16,7 +16,13 @@
 struct _Runtimes {
     GHashTable *by_name; /* name -> Runtime, owned; every text is interned by `texts` */
     GStringChunk *texts;
-    GPtrArray *names; /* sorted, NULL at the end */
+    GPtrArray *names;      /* sorted, NULL at the end */
+    GPtrArray *with_image; /* the canonical ones first, NULL at the end */
+};
+
+static const char *const canonical[RUNTIME_CANONICAL] = {
+    "claude-code", "langgraph", "crewai",     "autogen",
+    "deepagents",  "hermes",    "gemini-cli", "openclaw",
 };
 
 static const Runtime known[] = {
@@ -115,6 +121,28 @@ static void collect_names(Runtimes *runtimes)
     g_ptr_array_add(runtimes->names, NULL);
 }
 
+static gboolean is_canonical(const char *name)
+{
+    for (guint i = 0; i < RUNTIME_CANONICAL; i++)
+        if (strcmp(canonical[i], name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static void collect_with_image(Runtimes *runtimes)
+{
+    runtimes->with_image = g_ptr_array_new();
+    for (guint i = 0; i < RUNTIME_CANONICAL; i++)
+        g_ptr_array_add(runtimes->with_image, (char *)(gsize)canonical[i]);
+    for (guint i = 0; i + 1 < runtimes->names->len; i++) {
+        const Runtime *runtime = g_hash_table_lookup(runtimes->by_name, runtimes->names->pdata[i]);
+
+        if (runtime->image && !is_canonical(runtime->name))
+            g_ptr_array_add(runtimes->with_image, (char *)(gsize)runtime->name);
+    }
+    g_ptr_array_add(runtimes->with_image, NULL);
+}
+
 Runtimes *runtimes_new(const char *image_prefix, const char *image_tag, const char *manifest)
 {
     Runtimes *runtimes = g_new0(Runtimes, 1);
@@ -129,6 +157,7 @@ Runtimes *runtimes_new(const char *image_prefix, const char *image_tag, const ch
     if (manifest && !add_manifest(runtimes, manifest, prefix, tag, &error))
         log_warning("runtime manifest not used", LOG_TEXT("path", manifest), LOG_CAUSE(error));
     collect_names(runtimes);
+    collect_with_image(runtimes);
     return runtimes;
 }
 
@@ -137,6 +166,7 @@ void runtimes_free(Runtimes *runtimes)
     if (!runtimes)
         return;
     g_ptr_array_free(runtimes->names, TRUE);
+    g_ptr_array_free(runtimes->with_image, TRUE);
     g_hash_table_destroy(runtimes->by_name);
     g_string_chunk_free(runtimes->texts);
     g_free(runtimes);
@@ -159,6 +189,11 @@ const char *runtimes_allowed_name(const Runtimes *runtimes, const char *name)
 const char *const *runtimes_names(const Runtimes *runtimes)
 {
     return (const char *const *)runtimes->names->pdata;
+}
+
+const char *const *runtimes_with_image(const Runtimes *runtimes)
+{
+    return (const char *const *)runtimes->with_image->pdata;
 }
 
 guint runtime_provision_timeout_s(const Runtime *runtime, guint override_s, guint declared_s)

@@ -46,6 +46,11 @@ const char *runtimes_allowed_name(const Runtimes *runtimes, const char *name);
 /* All known names, sorted; NULL-terminated, borrowed. */
 const char *const *runtimes_names(const Runtimes *runtimes);
 
+/* Names of all runtimes that have an image: the reference's own RUNTIME_CANONICAL in its order,
+ * then the others sorted; NULL-terminated, borrowed. Source: spec 02, 15. */
+#define RUNTIME_CANONICAL 8
+const char *const *runtimes_with_image(const Runtimes *runtimes);
+
 /* Seconds a start may take until the agent registers. `override_s` (0: none) wins for every
  * runtime, then the larger of the table and `declared_s` + 300 (0: not declared). Source: spec
  * 02, 13.4. */

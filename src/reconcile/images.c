@@ -12,12 +12,14 @@
 #define PROGRESS_EVENT    "WORKSPACE_PULL_PROGRESS"
 #define PROGRESS_US       (CLOCK_SECOND_US / 2) /* issue 5: at most twice a second */
 #define PROGRESS_TEXT_MAX 200                   /* bytes */
+#define TURN_WAIT_US      (CLOCK_SECOND_US / 5) /* a cancel wakes nobody who waits for his turn */
 #define PROGRESS_BEGIN    "pulling"
 
 typedef struct {
     const char *image; /* borrowed from the caller, who waits */
-    char id[ID_SIZE];
+    char id[ID_SIZE];  /* "": a refresh, for no workspace */
     gint64 generation;
+    gint64 deadline_us; /* monotonic; 0: the engine's own */
     gboolean is_pulling;
     gint64 told_us; /* monotonic; of the last event about its progress */
     Cancel *cancel;
@@ -75,7 +77,7 @@ static gboolean enter(Images *images, Request *request)
     if (images->is_stopping)
         cancel_fire(request->cancel);
     while (!cancel_fired(request->cancel) && is_pulled_by_other_locked(images, request))
-        condition_wait_until(&images->ended, &images->lock, G_MAXINT64);
+        condition_wait_until(&images->ended, &images->lock, clock_monotonic_us() + TURN_WAIT_US);
     request->is_pulling = !cancel_fired(request->cancel);
     mutex_unlock(&images->lock);
     return request->is_pulling;
@@ -149,6 +151,7 @@ static char *progress_payload(const char *image, const char *line, gsize length)
 typedef struct {
     Images *images;
     const char *image;
+    const Request *request;
 } Pull;
 
 static void on_progress(const char *line, gsize length, void *data)
@@ -156,7 +159,10 @@ static void on_progress(const char *line, gsize length, void *data)
     const Pull *pull = data;
     g_autoptr(GPtrArray) ids = take_listeners(pull->images, pull->image);
     g_autofree char *payload = NULL;
+    gint64 deadline_us = pull->request->deadline_us;
 
+    if (deadline_us && clock_monotonic_us() > deadline_us)
+        cancel_fire(pull->request->cancel);
     if (ids->len == 0 || !pull->images->events)
         return;
     payload = progress_payload(pull->image, line, length);
@@ -192,20 +198,21 @@ static gboolean explain(Images *images, const char *image, GError *cause, GError
                             image, reason_sentence(reason));
 }
 
-static gboolean pull(Images *images, const char *image, Cancel *cancel, GError **error)
+static gboolean pull(Images *images, const Request *request, GError **error)
 {
+    const char *image = request->image;
     g_autoptr(GError) cause = NULL;
     gint64 began_us = clock_monotonic_us();
-    Pull progress = {.images = images, .image = image};
+    Pull progress = {.images = images, .image = image, .request = request};
 
     log_info("pulling an image", LOG_TEXT("image", image));
     on_progress(PROGRESS_BEGIN, strlen(PROGRESS_BEGIN), &progress);
-    if (engine_image_pull(images->engine, image, on_progress, &progress, cancel, &cause)) {
+    if (engine_image_pull(images->engine, image, on_progress, &progress, request->cancel, &cause)) {
         log_info("image pulled", LOG_TEXT("image", image),
                  LOG_INT("duration_ms", (clock_monotonic_us() - began_us) / 1000));
         return TRUE;
     }
-    if (cancel_fired(cancel))
+    if (cancel_fired(request->cancel))
         return error_set(error, ERROR_SUPERSEDED, "the pull is not wanted any more");
     log_warning("pull failed", LOG_TEXT("image", image), LOG_CAUSE(cause));
     return explain(images, image, cause, error);
@@ -218,7 +225,7 @@ static gboolean pull_unless_there(Images *images, Request *request, char **diges
 
     if (engine_image_inspect(images->engine, request->image, digest, &absent))
         return TRUE;
-    return pull(images, request->image, request->cancel, error) &&
+    return pull(images, request, error) &&
            engine_image_inspect(images->engine, request->image, digest, error);
 }
 
@@ -247,6 +254,41 @@ gboolean images_ensure(Images *images, const char *image, const char *id, gint64
     return is_there;
 }
 
+/* ---- Refresh ---- */
+
+static gboolean pull_again(Images *images, Request *request, char **before, char **after,
+                           GError **error)
+{
+    g_autoptr(GError) absent = NULL;
+
+    if (!engine_image_inspect(images->engine, request->image, before, &absent) &&
+        !error_is(absent, ERROR_NOT_FOUND)) {
+        g_propagate_error(error, g_steal_pointer(&absent));
+        return FALSE;
+    }
+    return pull(images, request, error) &&
+           engine_image_inspect(images->engine, request->image, after, error);
+}
+
+gboolean images_refresh(Images *images, const char *image, gint64 deadline_us, Cancel *cancel,
+                        char **before, char **after, GError **error)
+{
+    Request request = {.image = image, .deadline_us = deadline_us, .cancel = cancel};
+    g_autofree char *old = NULL;
+    g_autofree char *new = NULL;
+    gboolean done = FALSE;
+
+    done = enter(images, &request)
+               ? pull_again(images, &request, &old, &new, error)
+               : error_set(error, ERROR_SUPERSEDED, "the image is not wanted any more");
+    leave(images, &request);
+    if (!done)
+        return FALSE;
+    *before = g_steal_pointer(&old);
+    *after = g_steal_pointer(&new);
+    return TRUE;
+}
+
 /* ---- Review ---- */
 
 typedef struct {
@@ -270,8 +312,11 @@ static GPtrArray *list_wanted(Images *images)
     mutex_lock(&images->lock);
     for (guint i = 0; i < images->requests->len; i++) {
         const Request *request = images->requests->pdata[i];
-        Wanted *wanted = g_new0(Wanted, 1);
+        Wanted *wanted = NULL;
 
+        if (!*request->id)
+            continue;
+        wanted = g_new0(Wanted, 1);
         memcpy(wanted->id, request->id, ID_SIZE);
         wanted->generation = request->generation;
         wanted->cancel = cancel_ref(request->cancel);

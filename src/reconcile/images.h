@@ -24,6 +24,13 @@ void images_free(Images *images); /* NULL is fine; nobody may be waiting */
 G_GNUC_WARN_UNUSED_RESULT gboolean images_ensure(Images *images, const char *image, const char *id,
                                                  gint64 generation, char **digest, gboolean *pulled,
                                                  GError **error);
+/* Pulls the image whether or not it is there. `before` (NULL: it was not there) and `after` get its
+ * ids, owned. Errors: ERROR_NOT_FOUND, ERROR_FORBIDDEN, ERROR_INVALID, ERROR_BUSY with a sentence
+ * for people; ERROR_SUPERSEDED when `cancel` fired or the server stops; ERROR_UNAVAILABLE: the
+ * engine. */
+G_GNUC_WARN_UNUSED_RESULT gboolean images_refresh(Images *images, const char *image,
+                                                  gint64 deadline_us, Cancel *cancel,
+                                                  char **before, char **after, GError **error);
 /* Ends the pulls of those who have a newer wish. */
 void images_review(Images *images);
 /* Ends all pulls, now and later. */

@@ -188,6 +188,22 @@ static ReconcilerDeletions *deletions_locked(Reconciler *reconciler, const Recon
                           reconciler->deletions->len - 1);
 }
 
+gboolean reconciler_image_refresh(Reconciler *reconciler, const char *image, gint64 deadline_us,
+                                  Cancel *cancel, char **before, char **after, GError **error)
+{
+    if (!reconciler->images)
+        return error_set(error, ERROR_NOT_FOUND, "this server has no container engine");
+    return images_refresh(reconciler->images, image, deadline_us, cancel, before, after, error);
+}
+
+gboolean reconciler_image_find(Reconciler *reconciler, const char *image, char **digest,
+                               GError **error)
+{
+    if (!reconciler->options.engine)
+        return error_set(error, ERROR_NOT_FOUND, "this server has no container engine");
+    return engine_image_inspect(reconciler->options.engine, image, digest, error);
+}
+
 void reconciler_count_deletion(Reconciler *reconciler, const char *kind, const char *reason)
 {
     ReconcilerDeletions of = {0};

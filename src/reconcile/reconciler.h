@@ -74,6 +74,16 @@ gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id
                                 Cancel *cancel, EngineBytesFunction function, void *data,
                                 GError **error);
 
+/* Pulls `image` again, until the monotonic moment `deadline_us`. `before` (NULL: it was not there)
+ * and `after` get its local ids, owned. Errors: ERROR_NOT_FOUND, ERROR_FORBIDDEN, ERROR_INVALID,
+ * ERROR_BUSY with a sentence for people; ERROR_SUPERSEDED when `cancel` fired or the server stops;
+ * ERROR_UNAVAILABLE: the engine. Blocks. Thread: any but I/O. Source: spec 02, 15. */
+gboolean reconciler_image_refresh(Reconciler *reconciler, const char *image, gint64 deadline_us,
+                                  Cancel *cancel, char **before, char **after, GError **error);
+/* The local image's id. Errors: ERROR_NOT_FOUND, those of an engine call. Thread: any but I/O. */
+gboolean reconciler_image_find(Reconciler *reconciler, const char *image, char **digest,
+                               GError **error);
+
 /* What an administrator confirms; NULL texts are not named. */
 typedef struct {
     const char *installation; /* ours, when the database belongs to another one: it becomes ours */

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from docker_api import DockerApi
+from registry_stub import RegistryStub
 from workspaced import DATABASES
 
 
@@ -89,3 +90,22 @@ def team(start_server, engine, database):
         server.start()
     for one in server.get("/workspaces").json():
         server.delete(f"/workspaces/{one['id']}?confirm=true")
+
+
+@pytest.fixture
+def registry(docker):
+    stub = RegistryStub()
+    yield stub
+    stub.close()
+    for one in docker.api.json("/images/json"):
+        for name in one["RepoTags"] or []:
+            if name.startswith(stub.host):
+                docker.api.remove_image(name)
+
+
+@pytest.fixture
+def docker_server(start_server, docker, registry):
+    def start(**settings):
+        return start_server(WORKSPACED_ENGINE="docker", WORKSPACED_RECONCILE_SECONDS="1", **settings)
+
+    return start

@@ -9,29 +9,9 @@ from contextlib import closing
 import pytest
 import websocket
 
-from registry_stub import RegistryStub
 from workspaced import wait_for
 
 SLOW_BYTES = 1024 * 1024
-
-
-@pytest.fixture
-def registry(docker):
-    stub = RegistryStub()
-    yield stub
-    stub.close()
-    for one in docker.api.json("/images/json"):
-        for name in one["RepoTags"] or []:
-            if name.startswith(stub.host):
-                docker.api.remove_image(name)
-
-
-@pytest.fixture
-def docker_server(start_server, docker, registry):
-    def start(**settings):
-        return start_server(WORKSPACED_ENGINE="docker", WORKSPACED_RECONCILE_SECONDS="1", **settings)
-
-    return start
 
 
 def listen(server):

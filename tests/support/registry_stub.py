@@ -78,13 +78,13 @@ class RegistryStub:
 
     # ---- What it has ----
 
-    def put(self, repository, tag="latest", files=None):
+    def put(self, repository, tag="latest", files=None, entrypoint=("/bin/true",)):
         """A new image under that name; the digest of its manifest."""
         layer = make_layer(files or {"etc/version": uuid.uuid4().bytes})
         packed = gzip.compress(layer, 1)
         config = json.dumps(
             {
-                "architecture": "amd64", "os": "linux", "config": {"Cmd": ["/bin/true"]},
+                "architecture": "amd64", "os": "linux", "config": {"Entrypoint": list(entrypoint)},
                 "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]},
             }
         ).encode()  # fmt: skip

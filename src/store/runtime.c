@@ -58,6 +58,7 @@ void runtime_row_free(RuntimeRow *row)
     g_free(row->last_error);
     g_free(row->reason);
     g_free(row->warm_key);
+    g_free(row->warm_container);
     g_free(row->last_log);
     g_free(row);
 }
@@ -67,9 +68,9 @@ void runtime_row_free(RuntimeRow *row)
 #define COLUMNS                                                                                    \
     "workspace_id, desired, generation, spec, seed IS NOT NULL, phase, container_id, address,"     \
     " image_digest, instance_id, volumes, attempts, next_attempt_at, last_error, updated_at,"      \
-    " reason, exit_code, warm_key, failed_at"
-#define SEED_COLUMN 19
-#define LOG_COLUMN  20
+    " reason, exit_code, warm_key, failed_at, warm_container, warm_started_at"
+#define SEED_COLUMN 21
+#define LOG_COLUMN  22
 
 static RuntimeRow *read_row(DbRows *rows)
 {
@@ -96,6 +97,8 @@ static RuntimeRow *read_row(DbRows *rows)
     row->exit_code = db_rows_int(rows, 16);
     row->warm_key = column_text_dup(rows, 17);
     row->failed_at_us = db_rows_int(rows, 18);
+    row->warm_container = column_text_dup(rows, 19);
+    row->warm_started_at_us = db_rows_int(rows, 20);
     return row;
 }
 
@@ -264,6 +267,15 @@ GPtrArray *store_runtime_list_frozen(Db *db, gint64 before_us, guint limit, GErr
 GPtrArray *store_runtime_list(Db *db, GError **error)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM workspace_runtime ORDER BY workspace_id";
+    g_autoptr(DbRows) rows = db_query(db, sql, error);
+
+    return read_all(rows);
+}
+
+GPtrArray *store_runtime_list_warm(Db *db, GError **error)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM workspace_runtime WHERE warm_key IS NOT NULL"
+                              " AND desired = 'running' ORDER BY workspace_id";
     g_autoptr(DbRows) rows = db_query(db, sql, error);
 
     return read_all(rows);

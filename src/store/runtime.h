@@ -55,7 +55,11 @@ typedef struct {
     gint64 exit_code;    /* of the container's last end */
     gint64 failed_at_us; /* 0: nothing failed */
     char *warm_key;      /* a started agent that no workspace has taken yet: what it was made for */
-    char *last_log;      /* the last lines of a container that is gone; NULL in lists */
+    /* The stock's container that this workspace was handed; NULL: none (store/warm.h). */
+    char *warm_container;
+    gint64 warm_started_at_us; /* the run that was told whose it is, by the engine's clock; 0: none,
+                                * -1: telling it began */
+    char *last_log;            /* the last lines of a container that is gone; NULL in lists */
     gint64 updated_at_us;
 } RuntimeRow;
 void runtime_row_free(RuntimeRow *row); /* NULL is fine */
@@ -109,6 +113,8 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_frozen(Db *db, gint64 be
                                                                guint limit, GError **error);
 /* All, without seed and log. GPtrArray of RuntimeRow, owned; NULL on an error. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list(Db *db, GError **error);
+/* Members of the stock that are wished to run (store/warm.h), likewise. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_warm(Db *db, GError **error);
 /* Those in back-off whose time has come. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit,
                                                             GError **error);

@@ -36,6 +36,7 @@ static const char help[] =
     "  WORKSPACE_AGENT_TASK_SECONDS       longest run of a command; 0: no limit [21600]\n"
     "  WORKSPACE_AGENT_REFUSAL_SECONDS    a refused token is tried at least so long [60]\n"
     "  WORKSPACE_AGENT_ASK_SECONDS        longest wait of ask [1800]\n"
+    "  WORKSPACE_AGENT_STANDBY            1: wait until the server names the workspace [0]\n"
     "\n"
     "A command gets the message on standard input, answers on standard output, and finds\n"
     "A2A_CONTEXT_ID (the conversation), A2A_MESSAGE_ID, A2A_TASK_ID and WORKSPACE_AGENT_BIN\n"

@@ -15,10 +15,11 @@ typedef struct {
     char *name;
     char *role;
     char *executor;
-    char *command;  /* JSON array or a line for the shell; "" when not set */
-    char *child;    /* JSON array: program to run beside us; "" when not set */
-    char *ca_file;  /* certificates to trust for https; "" = the image's own */
-    char *own_path; /* our executable, for the commands we start */
+    char *command;      /* JSON array or a line for the shell; "" when not set */
+    char *child;        /* JSON array: program to run beside us; "" when not set */
+    char *ca_file;      /* certificates to trust for https; "" = the image's own */
+    char *own_path;     /* our executable, for the commands we start */
+    bool beats_at_once; /* the first heartbeat follows the registration; else a period later */
     int64_t heartbeat_ms;
     int64_t refusal_ms;    /* how long a refused token is tried before giving up */
     int64_t task_limit_ms; /* longest run of one task; 0 = no limit */

@@ -6,6 +6,7 @@
 #include "log.h"
 #include "memory.h"
 #include "serve.h"
+#include "standby.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -40,16 +41,35 @@ static int run(const CommandLine *line, const Config *config)
     }
 }
 
+/* Only a later start finds its settings in the environment; one that stands by gets them. */
+static StandbyEnd stand_by(const CommandLine *line, bool *was_handed_over)
+{
+    const char *folder = getenv("WORKSPACE_CONFIG_PATH");
+
+    *was_handed_over = line->action == ACTION_SERVE && standby_is_wanted();
+    return *was_handed_over
+               ? standby_wait(folder != NULL && folder[0] != '\0' ? folder : "/configs")
+               : STANDBY_TAKEN;
+}
+
 static int run_configured(const CommandLine *line)
 {
     Config config;
     AUTO_FREE char *error = NULL;
     int status = EXIT_BAD_CONFIG;
+    bool was_handed_over = false;
+    StandbyEnd end = stand_by(line, &was_handed_over);
 
-    if (config_load(&config, &error))
+    if (end != STANDBY_TAKEN)
+        return end == STANDBY_STOPPED ? EXIT_SUCCESS : EXIT_BAD_CONFIG;
+    if (config_load(&config, &error)) {
+        config.beats_at_once = was_handed_over;
+        if (line->action == ACTION_SERVE && !was_handed_over)
+            standby_discard(config.config_path);
         status = run(line, &config);
-    else
+    } else {
         log_error("%s", error);
+    }
     config_clear(&config);
     return status;
 }

@@ -186,7 +186,9 @@ static void on_registered(void *argument, const HttpAnswer *answer)
     log_info("registered workspace=%s url=%s since_start_ms=%lld",
              registry->spec.config->workspace_id, registry->spec.url,
              (long long)(clock_monotonic_ms() - registry->started_ms));
-    schedule(registry, load.running > 0 ? 0 : registry->spec.config->heartbeat_ms);
+    schedule(registry, load.running > 0 || registry->spec.config->beats_at_once
+                           ? 0
+                           : registry->spec.config->heartbeat_ms);
 }
 
 static void send_register(Registry *registry)

@@ -194,6 +194,17 @@ static void write_reconciler(GString *text, ApiCall *call)
         "Whether installation or engine are in dispute and nothing is started or removed.",
         status.held);
     write_deletions(text, call);
+    one(text, "workspaced_warm_wished", "gauge", "Started agents that WARM_POOL asks for.",
+        status.warm_wished);
+    one(text, "workspaced_warm_ready", "gauge", "Started agents that no workspace has taken yet.",
+        status.warm_ready);
+    one(text, "workspaced_warm_handed_over_total", "counter", "Workspaces that took one.",
+        (double)status.warm_handed_over);
+    one(text, "workspaced_warm_missed_total", "counter", "Workspaces that found none.",
+        (double)status.warm_missed);
+    one(text, "workspaced_warm_refused_total", "counter",
+        "Hand-overs that did not work; the workspace was started anew.",
+        (double)status.warm_refused);
 }
 
 gboolean api_metrics(ApiCall *call, GError **error)

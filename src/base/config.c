@@ -146,6 +146,9 @@ static const Option options[] = {
      JUNK_REFUSED, FALSE, "folders below which a workspace_dir must lie, separated by colons"},
     {"AWARENESS_URL", "awareness-url", OPTION_TEXT, FIELD(awareness_url), NULL, 0, 0, JUNK_REFUSED,
      FALSE, "awareness service told to agents"},
+    {"WARM_POOL", "warm-pool", OPTION_TEXT, FIELD(warm_pool), NULL, 0, 0, JUNK_REFUSED, FALSE,
+     "started agents kept ready for new workspaces: IMAGE:NUMBER, separated by commas; builtin is the "
+     "built-in base image"},
     {"PROVISION_TIMEOUT_SECONDS", "provision-timeout-seconds", OPTION_INT,
      FIELD(provision_timeout_seconds), "0", 0, NO_LIMIT / 1000000, JUNK_IS_DEFAULT, FALSE,
      "time a started agent has to register; 0: by runtime (600, hermes 1800)"},

@@ -60,6 +60,7 @@ typedef struct {
     gboolean allow_privileged;
     char *workspace_dir, *workspace_dir_roots;
     char *awareness_url;
+    char *warm_pool; /* IMAGE:NUMBER, separated by commas */
     gint64 provision_timeout_seconds; /* 0: per runtime */
     gint64 liveness_seconds;
     gint64 remote_stale_seconds;

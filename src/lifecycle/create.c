@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/rules.h"
+#include "lifecycle/take.h"
 #include "provision/templates.h"
 #include "provision/wish_spec.h"
 #include "store/memories.h"
@@ -301,11 +302,17 @@ static gboolean put_memories(const Lifecycle *lifecycle, const WorkspaceOrder *o
     return TRUE;
 }
 
-static gboolean put_wish(const Lifecycle *lifecycle, const WorkspaceOrder *order, const char *id,
-                         GError **error)
+/* What the first wish asks for. */
+static char *make_spec(const Lifecycle *lifecycle, const WorkspaceOrder *order)
 {
     g_autofree char *template_name = choose_template(lifecycle, order);
-    g_autofree char *spec = wish_spec_text(template_name, FALSE);
+
+    return wish_spec_text(template_name, FALSE);
+}
+
+static gboolean put_wish(const Lifecycle *lifecycle, const WorkspaceOrder *order, const char *id,
+                         const char *spec, GError **error)
+{
     RuntimeWish wish = {.desired = RUNTIME_RUNNING, .spec = spec};
     gint64 generation = 0;
 
@@ -336,21 +343,30 @@ static char *first_event(const WorkspaceRow *row, gboolean is_team_member, const
 }
 
 static gboolean write_all(const Lifecycle *lifecycle, const WorkspaceOrder *order,
-                          const WorkspaceRow *row, const char *event, const char *payload,
+                          WorkspaceRow *row, const char *event, const char *payload,
                           WorkspaceCreated *created, GError **error)
 {
+    const char *warm_key = find_warm_key(lifecycle, row);
+    g_autofree char *spec = make_spec(lifecycle, order);
     g_autoptr(DbTransaction) transaction = db_begin(lifecycle->db, error);
+    gboolean is_warm = FALSE;
 
     if (!transaction || !check_sibling(lifecycle, order, error) ||
+        !take_warm(lifecycle, warm_key, spec, row, &is_warm, error) ||
         !store_workspace_insert(lifecycle->db, row, error) ||
         !put_secrets(lifecycle, order, row->id, error) ||
-        !put_memories(lifecycle, order, row, error) || !put_wish(lifecycle, order, row->id, error))
+        !put_memories(lifecycle, order, row, error) ||
+        (!is_warm && !put_wish(lifecycle, order, row->id, spec, error)))
         return FALSE;
     if (row->status == WORKSPACE_AWAITING_AGENT &&
         !tokens_mint(lifecycle->tokens, row->id, TOKEN_ORIGIN_REGISTER, 0, created->token, error))
         return FALSE;
-    return event_store(lifecycle->db, event, row->id, payload, row->created_at_us, error) &&
-           db_commit(&transaction, error);
+    if (!event_store(lifecycle->db, event, row->id, payload, row->created_at_us, error) ||
+        !db_commit(&transaction, error))
+        return FALSE;
+    if (warm_key)
+        reconciler_warm_note(lifecycle->reconciler, is_warm);
+    return TRUE;
 }
 
 static void describe(const WorkspaceRow *row, WorkspaceCreated *created)

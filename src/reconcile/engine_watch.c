@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "reconcile/internal.h"
+#include "reconcile/warm.h"
 
 #include <string.h>
 
@@ -191,6 +192,7 @@ void engine_watch_run(void *data)
             orphans_look_at_suspects(reconciler);
         else if (due == DUE_PING && !open_gate(reconciler))
             pass_due_us = clock_monotonic_us() + PING_DOWN_US;
+        warm_tend(reconciler->warm, due == DUE_PASS);
     }
 }
 

@@ -29,7 +29,8 @@ struct _Reconciler {
     TierOptions tiers;
     Runtimes *own_runtimes; /* NULL: options.runtimes */
     Executor *executor;
-    Images *images; /* NULL without an engine */
+    Images *images;     /* NULL without an engine */
+    struct _Warm *warm; /* reconcile/warm.h */
     Watch *watch;
     Sightings *sightings;
     Cancel *cancel; /* fired by stop */
@@ -105,6 +106,16 @@ G_GNUC_WARN_UNUSED_RESULT gboolean start_from_created(Look *look, const Containe
 G_GNUC_WARN_UNUSED_RESULT gboolean start_from_seeded(Look *look, const ContainerInfo *container,
                                                      GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean start_adopt(Look *look, const ContainerInfo *container,
+                                               GError **error);
+
+/* ---- The stock of started agents (hand_over.c, warm.c) ---- */
+
+G_GNUC_WARN_UNUSED_RESULT gboolean hand_over(Look *look, const ContainerInfo *container,
+                                             GError **error);
+/* A member did not start, or died (`container` may be NULL): put off, and its container removed.
+ * `why` is for the log. */
+G_GNUC_WARN_UNUSED_RESULT gboolean warm_failed(Look *look, const ContainerInfo *container,
+                                               const RuntimeFailure *failure, const char *why,
                                                GError **error);
 
 /* ---- Removing (remove.c) ---- */

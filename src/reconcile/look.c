@@ -4,6 +4,7 @@
 #include "provision/templates.h"
 #include "reconcile/freeze.h"
 #include "reconcile/internal.h"
+#include "reconcile/warm.h"
 #include "store/workspaces.h"
 
 #define ROUNDS_MAX         64 /* steps of one look; a start needs about six */
@@ -168,6 +169,8 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
         return start_from_created(look, plan->container, error);
     case PLAN_LAUNCH:
         return start_from_seeded(look, plan->container, error);
+    case PLAN_HAND_OVER:
+        return hand_over(look, plan->container, error);
     case PLAN_ADOPT:
         return start_adopt(look, plan->container, error);
     case PLAN_SETTLE:
@@ -233,6 +236,8 @@ static gboolean do_round(Look *look, gboolean *rests, gint64 *again_at_us, GErro
         watch_forget(reconciler->watch, look->id);
         return remove_intents(reconciler, look->id, FALSE, error);
     }
+    if (!look->workspace && look->runtime->warm_key && look->runtime->desired == RUNTIME_RUNNING)
+        look->workspace = warm_stand_in(reconciler, look->runtime);
     if (!reconciler->options.engine)
         return do_without_engine(look, rests, error);
     if (!observe(look, error))

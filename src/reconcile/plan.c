@@ -143,6 +143,21 @@ static gboolean has_moved(const RuntimeRow *runtime, const ContainerInfo *contai
     return url && g_strcmp0(url, runtime->address) != 0;
 }
 
+/* What a workspace was handed by the stock (store/warm.h): told once, and only in that run; the
+ * environment of another one would be empty. A listing may not know when a run began. */
+static gboolean must_be_told(const RuntimeRow *runtime, const ContainerInfo *container)
+{
+    return g_strcmp0(runtime->warm_container, container->id) == 0 &&
+           runtime->warm_started_at_us <= 0;
+}
+
+static gboolean has_forgotten(const RuntimeRow *runtime, const ContainerInfo *container)
+{
+    return g_strcmp0(runtime->warm_container, container->id) == 0 &&
+           runtime->warm_started_at_us > 0 && container->started_at_us &&
+           container->started_at_us != runtime->warm_started_at_us;
+}
+
 static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
 {
     const RuntimeRow *runtime = input->runtime;
@@ -153,6 +168,10 @@ static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
         return act(PLAN_THAW, container, "wished to be awake");
     if (runtime->phase == RUNTIME_FAILED && !is_alive(input))
         return act(PLAN_HALT, container, "has failed");
+    if (must_be_told(runtime, container))
+        return act(PLAN_HAND_OVER, container, "was taken from the stock");
+    if (has_forgotten(runtime, container))
+        return act(PLAN_DIED, container, "was restarted without its environment");
     if (!was_started(runtime) || !is_recorded(runtime, container) || has_moved(runtime, container))
         return act(PLAN_ADOPT, container, "runs");
     if (input->is_crash_loop)

@@ -15,6 +15,7 @@ typedef enum {
     PLAN_START,      /* make a container from nothing */
     PLAN_SEED,       /* go on with `container`, which was created */
     PLAN_LAUNCH,     /* go on with `container`, which was seeded */
+    PLAN_HAND_OVER,  /* `container` is of the stock: tell its agent whose it is */
     PLAN_ADOPT,      /* `container` runs: record it and its address */
     PLAN_SETTLE,     /* it has been well long enough: forget former failures */
     PLAN_DIED,       /* what was recorded is verified dead, or silent for good */

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "reconcile/internal.h"
+#include "reconcile/warm.h"
 
 #include <string.h>
 
@@ -72,6 +73,7 @@ Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error)
     reconciler->watch = watch_new();
     reconciler->cancel = cancel_new();
     reconciler->status.has_engine = options->engine != NULL;
+    reconciler->warm = warm_new(reconciler, error);
     if (options->engine)
         reconciler->images = images_new(options->engine, options->db, options->events);
     reconciler->executor = executor_new(&(ExecutorOptions){
@@ -81,6 +83,8 @@ Reconciler *reconciler_new(const ReconcilerOptions *options, GError **error)
         .start_limit = reconciler->options.start_limit,
         .stop_limit = reconciler->options.stop_limit,
     });
+    if (!reconciler->warm)
+        g_clear_pointer(&reconciler, reconciler_free);
     return reconciler;
 }
 
@@ -119,6 +123,7 @@ void reconciler_free(Reconciler *reconciler)
     reconciler_stop(reconciler, G_MAXUINT);
     executor_free(reconciler->executor);
     images_free(reconciler->images);
+    warm_free(reconciler->warm);
     watch_free(reconciler->watch);
     sightings_free(reconciler->sightings);
     g_ptr_array_unref(reconciler->suspects);
@@ -266,6 +271,7 @@ void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status)
     mutex_unlock(&reconciler->lock);
     status->operations_running = running;
     status->orphans = sightings_count(reconciler->sightings, &status->quarantined);
+    warm_status(reconciler->warm, status);
 }
 
 gboolean reconciler_garbage(Reconciler *reconciler, gint64 *pending, gint64 *oldest_us,

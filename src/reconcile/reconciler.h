@@ -121,6 +121,12 @@ const char *reconciler_installation(const Reconciler *reconciler);
 /* The id of the engine that answered last; NULL: none yet. Caller owns it. */
 char *reconciler_engine_id_dup(Reconciler *reconciler);
 
+/* What members of the stock of started agents for `image` (NULL: the base image) are made for; NULL
+ * when none are wished. Borrowed until reconciler_free. Thread: any. */
+const char *reconciler_warm_key(Reconciler *reconciler, const char *image);
+/* A workspace for which there was a key got a member of the stock (it is refilled), or did not. */
+void reconciler_warm_note(Reconciler *reconciler, gboolean was_handed_over);
+
 typedef struct {
     gboolean has_engine, engine_up;
     gint64 engine_down_since_us; /* wall; 0: up */
@@ -132,6 +138,10 @@ typedef struct {
     const char *held_why; /* static; NULL: not held */
     gint64 held_since_us; /* wall; 0: not held */
     guint64 deletions;
+    /* The stock of started agents: wished, ready to be handed over; since the start of the server:
+     * handed over, wanted in vain, and hand-overs that did not work. */
+    guint warm_wished, warm_ready;
+    guint64 warm_handed_over, warm_missed, warm_refused;
 } ReconcilerStatus;
 void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status);
 /* Removals that are due and not yet verified, and since when the oldest is intended (wall; 0:

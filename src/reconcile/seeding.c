@@ -9,12 +9,16 @@
 #include "provision/seed.h"
 #include "provision/templates.h"
 #include "reconcile/start.h"
+#include "store/warm.h"
 
 #include <string.h>
 
 #define CONFIGS_PATH     "/configs"
 #define CONFIGS_FOLDER   "configs"
 #define MARKER_NAME      ".workspaced/seeded"
+#define ENVIRONMENT_NAME ".workspaced-environment" /* agent/standby.h */
+#define ASSIGNED_NAME    ".workspaced-assigned"
+#define ENVIRONMENT_MAX  (4 * 1024 * 1024)
 #define MARKER_MAX_BYTES 64
 #define USERS_MAX_BYTES  (1024 * 1024)
 #define TAR_SLACK_BYTES  8192 /* headers and padding of a one-file archive */
@@ -189,16 +193,18 @@ static gboolean add_agent(Start *start, Seed *seed, GError **error)
     return seed_add_agent(seed, name, start->look->reconciler->options.agent_path, error);
 }
 
-/* Where our agent must go into the root file system by an upload of its own. */
+/* An upload of our agent alone: into the root file system, unless that is read-only. */
 static gboolean deliver_agent(Start *start, const char *container, GError **error)
 {
-    g_autoptr(Seed) seed = seed_new(CONFIGS_FOLDER, 0, 0);
+    gboolean is_read_only = start->caps.read_only_root;
+    g_autoptr(Seed) seed = seed_new(is_read_only ? NULL : CONFIGS_FOLDER, 0, 0);
     g_autoptr(GBytes) tar = NULL;
 
     if (!add_agent(start, seed, error))
         return FALSE;
     tar = seed_finish(seed, error);
-    return tar && engine_copy_in(engine_of(start), container, "/", tar, error);
+    return tar && engine_copy_in(engine_of(start), container, is_read_only ? CONFIGS_PATH : "/",
+                                 tar, error);
 }
 
 static gboolean place_agent(Start *start, Seed *seed, const char *container, GError **error)
@@ -216,20 +222,44 @@ static const char *configs_folder(const Start *start)
     return is_at_root ? CONFIGS_FOLDER : NULL;
 }
 
+/* Each "KEY=value" ends with a NUL, because values may have lines. */
+static gboolean add_environment(Start *start, Seed *seed, GError **error)
+{
+    g_auto(GStrv) list = environment_list(start->environment);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (char **one = list; *one; one++)
+        g_string_append_len(text, *one, (gssize)strlen(*one) + 1);
+    if (text->len > ENVIRONMENT_MAX)
+        return error_set(error, ERROR_TOO_LARGE, "the environment is too large to be handed over");
+    return seed_add_file(seed, ENVIRONMENT_NAME, text->str, text->len, TOKEN_MODE, error) &&
+           seed_add_file(seed, ASSIGNED_NAME, "", 0, FILE_MODE, error);
+}
+
+/* `is_running`: an agent in stand-by waits for the last entry. */
 static gboolean deliver_configs(Start *start, Seed *seed, const char *container, const char *token,
-                                GError **error)
+                                gboolean is_running, GError **error)
 {
     g_autoptr(GBytes) tar = NULL;
 
     if (!seed_add_file(seed, SEED_TOKEN, token, strlen(token), TOKEN_MODE, error) ||
-        !seed_add_file(seed, MARKER_NAME, start->order, strlen(start->order), FILE_MODE, error))
+        !seed_add_file(seed, MARKER_NAME, start->order, strlen(start->order), FILE_MODE, error) ||
+        (is_running && !add_environment(start, seed, error)))
         return FALSE;
     tar = seed_finish(seed, error);
-    return tar && engine_copy_in(engine_of(start), container,
-                                 configs_folder(start) ? "/" : CONFIGS_PATH, tar, error);
+    return tar &&
+           engine_copy_in(engine_of(start), container,
+                          configs_folder(start) && !is_running ? "/" : CONFIGS_PATH, tar, error);
 }
 
 /* A token that was not delivered is nobody's. */
+static void revoke_undelivered(const Look *look)
+{
+    if (!tokens_revoke_issued(look->reconciler->options.tokens, look->id, 0, NULL))
+        log_warning("a token that was not delivered stays until the next start",
+                    LOG_TEXT("workspace", look->id));
+}
+
 static gboolean deliver(Start *start, Seed *seed, const ContainerInfo *container, GError **error)
 {
     Look *look = start->look;
@@ -240,11 +270,9 @@ static gboolean deliver(Start *start, Seed *seed, const ContainerInfo *container
         !tokens_mint(tokens, look->id, TOKEN_ORIGIN_PROVISION, look->runtime->generation, token,
                      error))
         return FALSE;
-    if (deliver_configs(start, seed, container->id, token, error))
+    if (deliver_configs(start, seed, container->id, token, FALSE, error))
         return TRUE;
-    if (!tokens_revoke_issued(tokens, look->id, 0, NULL))
-        log_warning("a token that was not delivered stays until the next start",
-                    LOG_TEXT("workspace", look->id));
+    revoke_undelivered(look);
     return FALSE;
 }
 
@@ -254,6 +282,8 @@ gboolean start_seed(Start *start, const ContainerInfo *container, GError **error
     g_autoptr(GBytes) config = NULL;
     guint owner = 0, group = 0;
 
+    if (start->look->runtime->warm_key) /* the rest comes with its workspace */
+        return deliver_agent(start, container->id, error);
     if (!find_owner(start, container, &owner, &group, error))
         return FALSE;
     seed = seed_new(configs_folder(start), owner, group);
@@ -261,4 +291,62 @@ gboolean start_seed(Start *start, const ContainerInfo *container, GError **error
            add_config(start, seed, container->id, &config, error) &&
            check_required(start, config, error) && place_agent(start, seed, container->id, error) &&
            deliver(start, seed, container, error);
+}
+
+/* ---- A container that runs already ---- */
+
+/* That the attempt begins and its token are one change: each says that the other may be out. */
+static gboolean begin_telling(Look *look, char token[CRYPTO_TOKEN_SIZE], GError **error)
+{
+    const ReconcilerOptions *options = &look->reconciler->options;
+    g_autoptr(DbTransaction) transaction = db_begin(options->db, error);
+    gboolean current = FALSE;
+
+    if (!transaction || !store_warm_told(options->db, look->id, look->runtime->generation,
+                                         WARM_TOLD_BEGUN, &current, error))
+        return FALSE;
+    if (!current)
+        return error_set(error, ERROR_SUPERSEDED, "a newer wish won");
+    if (tokens_mint(options->tokens, look->id, TOKEN_ORIGIN_PROVISION, look->runtime->generation,
+                    token, error) &&
+        db_commit(&transaction, error))
+        return TRUE;
+    tokens_forget(options->tokens, look->id);
+    return FALSE;
+}
+
+static gboolean tell(Start *start, Seed *seed, const ContainerInfo *container, GError **error)
+{
+    char token[CRYPTO_TOKEN_SIZE];
+
+    if (executor_is_stopping(start->look->reconciler->executor))
+        return error_set(error, ERROR_SUPERSEDED, "the server stops");
+    if (!begin_telling(start->look, token, error))
+        return FALSE;
+    if (deliver_configs(start, seed, container->id, token, TRUE, error))
+        return TRUE;
+    revoke_undelivered(start->look);
+    return FALSE;
+}
+
+/* Its volumes are new, so nothing in them needs to be asked for. */
+gboolean start_seed_running(Start *start, const ContainerInfo *container, GError **error)
+{
+    g_autoptr(Seed) seed = NULL;
+    g_autoptr(GBytes) config = NULL;
+    guint owner = 0, group = 0;
+
+    if (!find_owner(start, container, &owner, &group, error))
+        return FALSE;
+    seed = seed_new(NULL, owner, group);
+    if (!add_template(start, seed, error))
+        return FALSE;
+    config = seed_dup_config(seed);
+    if (!config || g_bytes_get_size(config) == 0) {
+        g_clear_pointer(&config, g_bytes_unref);
+        if (!add_fallback(start, seed, error))
+            return FALSE;
+        config = seed_dup_config(seed);
+    }
+    return check_required(start, config, error) && tell(start, seed, container, error);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "reconcile/warm.h"
 #include "store/workspaces.h"
 
 #include <string.h>
@@ -312,6 +313,8 @@ gboolean start_adopt(Look *look, const ContainerInfo *container, GError **error)
                     LOG_TEXT("workspace", look->id));
     if (!look_progress(look, &progress, error))
         return FALSE;
+    if (look->runtime->warm_key) /* the next one may follow */
+        warm_want(look->reconciler->warm);
     log_info("workspace runs", LOG_TEXT("workspace", look->id), LOG_TEXT("url", url),
              LOG_INT("generation", look->runtime->generation));
     return TRUE;

@@ -29,3 +29,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Start, start_clear)
 /* Fills a created container: our agent, /configs, the token. Repeatable. */
 G_GNUC_WARN_UNUSED_RESULT gboolean start_seed(Start *start, const ContainerInfo *container,
                                               GError **error);
+/* Fills a running container whose agent stands by: /configs, token, environment, and the mark that
+ * it waits for. Once; see hand_over.c. */
+G_GNUC_WARN_UNUSED_RESULT gboolean start_seed_running(Start *start, const ContainerInfo *container,
+                                                      GError **error);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "reconcile/start.h"
+#include "reconcile/warm.h"
 #include "store/secrets.h"
 
 #include <string.h>
@@ -48,11 +49,14 @@ static gboolean open_secret(const guint8 *key, const SecretRow *row, GHashTable 
 static gboolean load_secrets(Start *start, GError **error)
 {
     const ReconcilerOptions *options = &start->look->reconciler->options;
-    g_autoptr(GPtrArray) rows = store_secret_list_effective(options->db, start->look->id, error);
+    g_autoptr(GPtrArray) rows = NULL;
 
+    start->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    if (start->look->runtime->warm_key) /* they come with its workspace */
+        return TRUE;
+    rows = store_secret_list_effective(options->db, start->look->id, error);
     if (!rows)
         return FALSE;
-    start->secrets = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     for (guint i = 0; i < rows->len; i++)
         if (!open_secret(options->secrets_key, rows->pdata[i], start->secrets, error))
             return FALSE;
@@ -98,6 +102,9 @@ static void make_environment(Start *start)
     };
 
     start->environment = environment_make(&input);
+    g_hash_table_remove(start->environment, WARM_STANDBY); /* no secret may put an agent to sleep */
+    if (start->look->runtime->warm_key)
+        g_hash_table_insert(start->environment, g_strdup(WARM_STANDBY), g_strdup("1"));
 }
 
 /* ---- All together ---- */

@@ -179,22 +179,36 @@ static char *with_log(const char *sentence, const char *log)
     return g_strconcat(sentence, "\n", clean, NULL);
 }
 
-/* Kept for whoever asks later: list, doctor. */
-static gboolean record_failure(Change *change, const Failure *failure, GError **error)
+static RuntimeFailure to_keep(const Failure *failure)
 {
-    Look *look = change->look;
-    RuntimeFailure kept = {
+    return (RuntimeFailure){
         .reason = failure->reason,
         .sentence = failure->error,
         .has_exit_code = failure->has_exit_code,
         .exit_code = failure->exit_code,
     };
+}
+
+/* Kept for whoever asks later: list, doctor. */
+static gboolean record_failure(Change *change, const Failure *failure, GError **error)
+{
+    Look *look = change->look;
+    RuntimeFailure kept = to_keep(failure);
     gboolean current = FALSE;
 
     change->shows_failure = TRUE;
     return store_runtime_fail(database(look), look->id, look->runtime->generation, &kept, &current,
                               error) &&
            check_current(current, error);
+}
+
+/* A member of the stock of started agents: it has no status, and nobody hears of it. */
+static gboolean warm_died(Look *look, const ContainerInfo *container, const Failure *failure,
+                          const char *why, GError **error)
+{
+    RuntimeFailure kept = to_keep(failure);
+
+    return warm_failed(look, container, &kept, why, error);
 }
 
 /* ---- A start that failed ---- */
@@ -255,6 +269,8 @@ gboolean verdict_attempt_failed(Look *look, const GError *cause, GError **error)
     };
     g_auto(Change) change = {0};
 
+    if (look->runtime->warm_key)
+        return warm_died(look, NULL, &failure, cause->message, error);
     log_warning("start failed", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_INT("attempts", attempts + 1),
                 LOG_TEXT("reason", reason_word(reason)), LOG_CAUSE(cause));
@@ -323,6 +339,8 @@ gboolean verdict_died(Look *look, const Plan *plan, GError **error)
         describe_end(look, container, &failure);
     sentence = reason_exit_sentence_dup(failure.reason, failure.exit_code);
     failure.error = sentence;
+    if (look->runtime->warm_key)
+        return warm_died(look, container, &failure, plan->reason, error);
     log_warning("a container is dead", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_TEXT("why", plan->reason),
                 LOG_TEXT("reason", reason_word(failure.reason)),
@@ -397,6 +415,8 @@ gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error)
     g_auto(Change) failed = {0};
 
     failure.error = sentence;
+    if (look->runtime->warm_key)
+        return warm_died(look, container, &failure, sentence, error);
     if (!change_begin(&offline, look, error) || !mark_offline(&offline, &failure, error) ||
         !change_end(&offline, error))
         return FALSE;

@@ -37,16 +37,19 @@ gboolean store_warm_drop(Db *db, const char *id, gboolean *dropped, GError **err
 }
 
 gboolean store_warm_back_off(Db *db, const char *id, gint64 generation, gint64 next_attempt_at_us,
-                             const char *last_error, gboolean *current, GError **error)
+                             const RuntimeFailure *failure, gboolean *current, GError **error)
 {
     static const char sql[] =
         "UPDATE workspace_runtime SET phase = 'backoff', attempts = attempts + 1,"
-        " next_attempt_at = $3, last_error = $4, updated_at = $5 WHERE workspace_id = $1"
-        " AND generation = $2 AND warm_key IS NOT NULL AND desired = 'running'";
+        " next_attempt_at = $3, reason = $4, exit_code = $5, last_error = $6, failed_at = $7,"
+        " updated_at = $7 WHERE workspace_id = $1 AND generation = $2 AND warm_key IS NOT NULL AND "
+        "desired = 'running'";
     gint64 rows = 0;
 
     if (!db_exec(db, sql, &rows, error, DB_TEXT(id), DB_INT(generation), DB_INT(next_attempt_at_us),
-                 DB_TEXT(last_error), DB_INT(clock_now_us())))
+                 DB_TEXT(reason_word(failure->reason)),
+                 failure->has_exit_code ? DB_INT(failure->exit_code) : DB_NULL,
+                 DB_TEXT(failure->sentence), DB_INT(clock_now_us())))
         return error_prefix(error, "put a started agent off");
     *current = rows == 1;
     return TRUE;
@@ -59,6 +62,7 @@ gboolean store_warm_back_off(Db *db, const char *id, gint64 generation, gint64 n
 #define TAKE(skip_)                                                                                \
     "UPDATE workspace_runtime SET warm_key = NULL, warm_container = container_id,"                 \
     " warm_started_at = NULL, spec = $2, attempts = 0, next_attempt_at = NULL, last_error = NULL," \
+    " reason = NULL, exit_code = NULL, failed_at = NULL,"                                          \
     " updated_at = $3 WHERE workspace_id = (SELECT workspace_id FROM workspace_runtime"            \
     " WHERE warm_key = $1 AND desired = 'running' AND phase IN ('started', 'ready')"               \
     " AND container_id IS NOT NULL ORDER BY updated_at, workspace_id LIMIT 1" skip_ ")"            \

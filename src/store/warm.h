@@ -22,8 +22,8 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_warm_drop(Db *db, const char *id, gbool
 /* Phase `backoff` until `next_attempt_at_us`. `current` FALSE: it was taken, or dropped. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_warm_back_off(Db *db, const char *id, gint64 generation,
                                                        gint64 next_attempt_at_us,
-                                                       const char *last_error, gboolean *current,
-                                                       GError **error);
+                                                       const RuntimeFailure *failure,
+                                                       gboolean *current, GError **error);
 
 /* Takes one that runs, for a workspace that the caller's transaction makes: the row becomes that
  * workspace's own, with `spec` as its wish. `id` gets the workspace's id; "": there is none.

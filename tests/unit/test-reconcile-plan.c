@@ -262,6 +262,37 @@ static void test_a_moved_port_is_published_again(void)
     g_assert_cmpint(plan_next(&input).step, ==, PLAN_REST);
 }
 
+/* The container of the stock is told once, and in that run only. */
+static void test_a_container_of_the_stock_is_told_once(void)
+{
+    RuntimeRow runtime = {.workspace_id = ID,
+                          .desired = RUNTIME_RUNNING,
+                          .generation = 5,
+                          .phase = RUNTIME_READY,
+                          .container_id = (char *)"c",
+                          .warm_container = (char *)"c"};
+    ContainerInfo container = {.id = (char *)"c",
+                               .state = CONTAINER_RUNNING,
+                               .started_at_us = 7,
+                               .labels.generation = 5};
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    PlanInput input = {.runtime = &runtime, .containers = all, .now_us = NOW};
+
+    g_ptr_array_add(all, &container);
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_HAND_OVER);
+    runtime.warm_started_at_us = -1; /* begun, and cut off */
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_HAND_OVER);
+    runtime.warm_started_at_us = 7;
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_REST);
+    container.started_at_us = 8;
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_DIED);
+    container.started_at_us = 0; /* from a listing */
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_REST);
+    container.started_at_us = 8;
+    runtime.container_id = container.id = (char *)"d"; /* its own by now */
+    g_assert_cmpint(plan_next(&input).step, ==, PLAN_REST);
+}
+
 static void test_back_off_doubles_up_to_ten_minutes(void)
 {
     g_assert_cmpint(plan_back_off_us(0), ==, 5 * CLOCK_SECOND_US);
@@ -279,6 +310,8 @@ int main(int argc, char **argv)
                     test_of_several_the_recorded_one_stays);
     g_test_add_func("/reconcile/a-moved-port-is-published-again",
                     test_a_moved_port_is_published_again);
+    g_test_add_func("/reconcile/a-container-of-the-stock-is-told-once",
+                    test_a_container_of_the_stock_is_told_once);
     g_test_add_func("/reconcile/back-off-doubles-up-to-ten-minutes",
                     test_back_off_doubles_up_to_ten_minutes);
     return g_test_run();

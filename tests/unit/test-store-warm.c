@@ -5,6 +5,8 @@
 
 #define KEY "builtin 0123456789abcdef"
 
+static const RuntimeFailure no_image = {.reason = REASON_IMAGE_NOT_FOUND, .sentence = "no image"};
+
 static void make_ready(Fixture *fixture, char id[ID_SIZE])
 {
     RuntimeProgress progress = {
@@ -79,7 +81,7 @@ static void test_what_is_taken_is_no_member_any_more(Fixture *fixture)
     take(fixture, KEY, got);
     assert_done(store_warm_drop(fixture->db, id, &changed, &error));
     g_assert_false(changed);
-    assert_done(store_warm_back_off(fixture->db, id, 1, 5, "x", &changed, &error));
+    assert_done(store_warm_back_off(fixture->db, id, 1, 5, &no_image, &changed, &error));
     g_assert_false(changed);
     assert_done(store_warm_refuse(fixture->db, id, 1, &changed, &error));
     g_assert_true(changed);
@@ -116,7 +118,7 @@ static void test_a_failed_member_waits(Fixture *fixture)
 
     fixture_migrate(fixture);
     make_ready(fixture, id);
-    assert_done(store_warm_back_off(fixture->db, id, 1, 99, "no image", &changed, &error));
+    assert_done(store_warm_back_off(fixture->db, id, 1, 99, &no_image, &changed, &error));
     g_assert_true(changed);
     take(fixture, KEY, got);
     g_assert_cmpstr(got, ==, "");
@@ -124,6 +126,7 @@ static void test_a_failed_member_waits(Fixture *fixture)
     g_assert_cmpint(row->phase, ==, RUNTIME_BACKOFF);
     g_assert_cmpint(row->next_attempt_at_us, ==, 99);
     g_assert_cmpstr(row->last_error, ==, "no image");
+    g_assert_cmpstr(row->reason, ==, "image_not_found");
     g_assert_cmpint(row->attempts, ==, 1);
 }
 

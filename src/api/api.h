@@ -19,6 +19,7 @@
 #include "http/router.h"
 #include "http/server.h"
 #include "lifecycle/lifecycle.h"
+#include "provision/mutators.h"
 
 /* Everything a handler may call. Pointers are borrowed; read only once the server runs. */
 typedef struct {
@@ -38,6 +39,7 @@ typedef struct {
     Liveness *liveness;
     Forwards *forwards;
     const A2aOptions *a2a;
+    EnvMutators *mutators;
     const Lifecycle *lifecycle;
     struct _Refresh *refresh; /* refresh/refresh.h */
     HttpServer *server;

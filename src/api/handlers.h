@@ -52,6 +52,10 @@ gboolean api_team_expand(ApiCall *call, GError **error);
 gboolean api_team_collapse(ApiCall *call, GError **error);
 gboolean api_bootstrap_failed(ApiCall *call, GError **error);
 
+/* github_token.c: spec 02, section 12 */
+gboolean api_github_token(ApiCall *call, GError **error);
+gboolean api_github_token_of(ApiCall *call, GError **error);
+
 /* tokens.c: spec 03 sections 5.2, 5.5 */
 gboolean api_token_list(ApiCall *call, GError **error);
 gboolean api_token_create(ApiCall *call, GError **error);

@@ -5,6 +5,7 @@
 #include "api/log_streams.h"
 #include "api/workspace_list.h"
 #include "app/engine_choice.h"
+#include "app/env_hooks.h"
 #include "app/installation.h"
 #include "app/listen.h"
 #include "app/timers.h"
@@ -55,6 +56,7 @@ struct _Rooms {
     Hub *hub;
     Forwards *forwards;
     HttpClient *client;
+    EnvHooks *env_hooks;
     Registry *registry;
     Proxy *proxy;
     Liveness *liveness;
@@ -215,7 +217,8 @@ static gboolean build_knowledge(Rooms *rooms, GError **error)
     rooms->forwards = forwards_new(rooms->a2a.max_forwards);
     forwards_listen(rooms->forwards, rooms->events);
     rooms->client = http_client_new(rooms->a2a.max_forwards);
-    return TRUE;
+    rooms->env_hooks = env_hooks_new(config, rooms->client, error);
+    return rooms->env_hooks != NULL;
 }
 
 /* ---- Domain rooms ---- */
@@ -304,6 +307,7 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .stop_limit = (guint)config->stop_limit,
         .pass_interval_ms = (guint)config->reconcile_seconds * 1000,
         .config = config,
+        .mutators = env_hooks_mutators(rooms->env_hooks),
         .runtimes = rooms->runtimes,
         .base_image = ensure_base_image,
     };
@@ -390,6 +394,7 @@ static void furnish_api(Rooms *rooms)
         .liveness = rooms->liveness,
         .forwards = rooms->forwards,
         .a2a = &rooms->a2a,
+        .mutators = env_hooks_mutators(rooms->env_hooks),
         .lifecycle = &rooms->lifecycle,
         .refresh = rooms->refresh,
         .server = rooms->server,
@@ -470,6 +475,7 @@ void rooms_stop(Rooms *rooms)
 
     atomic_store(&rooms->is_stopping, TRUE);
     timers_stop(rooms->timers);
+    env_hooks_stop(rooms->env_hooks);
     hub_stop(rooms->hub);
     log_streams_stop(rooms->log_streams);
     proxy_stop(rooms->proxy);
@@ -494,6 +500,7 @@ void rooms_free(Rooms *rooms)
     liveness_free(rooms->liveness);
     registry_free(rooms->registry);
     http_client_free(rooms->client);
+    env_hooks_free(rooms->env_hooks);
     forwards_free(rooms->forwards);
     hub_free(rooms->hub);
     events_free(rooms->events);

@@ -67,6 +67,12 @@ typedef struct {
     /* Messages */
     gint64 a2a_idle_seconds;
     gint64 a2a_max_forwards;
+    /* GitHub */
+    char *github_app_id;          /* NULL: no App */
+    char *github_installation_id;
+    char *github_key_file;
+    char *github_api;
+    char *gh_identity_file;
     /* Logging */
     char *log_level;
     char *log_format;

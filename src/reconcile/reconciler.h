@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "events/events.h"
 #include "org/tree.h"
+#include "provision/mutators.h"
 #include "provision/runtimes.h"
 
 typedef struct _Reconciler Reconciler;
@@ -36,6 +37,7 @@ typedef struct {
     guint pass_interval_ms;        /* 0: 30 s */
     /* Tiers, directories, time-outs, awareness; NULL: the defaults. */
     const Config *config;
+    EnvMutators *mutators; /* change environments before a start; NULL: none */
     /* NULL: the reference's own table. */
     const Runtimes *runtimes;
     /* Makes sure that the image of runtime `builtin` is there and gives its name (owned). NULL:

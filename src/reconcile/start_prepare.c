@@ -8,11 +8,12 @@
 
 #include <string.h>
 
-#define SEALED_VERSION   1 /* AES-256-GCM */
-#define RESET_SECRET     "WORKSPACE_RESET_SESSION"
-#define HOST_FROM_DOCKER "host.docker.internal"
-#define LOCAL_ENGINE     "sandbox"
-#define LOOPBACK         "127.0.0.1"
+#define SEALED_VERSION      1 /* AES-256-GCM */
+#define RESET_SECRET        "WORKSPACE_RESET_SESSION"
+#define HOST_FROM_DOCKER    "host.docker.internal"
+#define LOCAL_ENGINE        "sandbox"
+#define LOOPBACK            "127.0.0.1"
+#define TEXT_MUTATOR_FAILED "plugin env mutator chain failed" /* spec 02, section 9 step 5 */
 
 void start_clear(Start *start)
 {
@@ -107,6 +108,20 @@ static void make_environment(Start *start)
         g_hash_table_insert(start->environment, g_strdup(WARM_STANDBY), g_strdup("1"));
 }
 
+/* Tried again later: what a mutator asks may be away. Its own words are for the log, because they
+ * may tell of things outside. */
+static gboolean mutate_environment(Start *start, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+
+    if (env_mutators_run(start->look->reconciler->options.mutators, start->look->id,
+                         start->environment, &cause))
+        return TRUE;
+    log_warning("the environment of a workspace could not be made",
+                LOG_TEXT("workspace", start->look->id), LOG_CAUSE(cause));
+    return error_set(error, ERROR_BUSY, TEXT_MUTATOR_FAILED);
+}
+
 /* ---- All together ---- */
 
 static void name_unenforced(const Start *start)
@@ -157,5 +172,5 @@ gboolean start_prepare(Start *start, Look *look, GError **error)
     start->resets_each_wish = secret_is_true(start, RESET_SECRET);
     start->platform_url = platform_url_dup(start);
     make_environment(start);
-    return TRUE;
+    return mutate_environment(start, error);
 }

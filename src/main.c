@@ -1,10 +1,12 @@
 /* The program `workspaced`: its commands, its signals. */
 #include "app/engine_choice.h"
 #include "app/footprint.h"
+#include "app/privileges.h"
 #include "app/rooms.h"
 #include "auth/state_files.h"
 #include "base/log.h"
 #include "db/migrations.h"
+#include "http/client.h"
 
 #include <malloc.h>
 #include <signal.h>
@@ -13,7 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE        2
+#define HEALTH_TIMEOUT_MS 4000
 
 /* Few arenas and quick trimming: many small threads would else hold memory each. */
 #define HEAP_ARENAS     2
@@ -158,6 +161,36 @@ static int check(const Config *config)
     return EXIT_SUCCESS;
 }
 
+/* ---- health ---- */
+
+static int unhealthy(const char *why)
+{
+    fprintf(stderr, "workspaced: %s\n", why);
+    return EXIT_FAILURE;
+}
+
+/* For health checks of images without curl: asks the server that runs on this data folder. */
+static int health(const Config *config)
+{
+    g_autoptr(HttpClient) client = http_client_new(1);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GString) body = NULL;
+    g_autofree char *url = state_file_read(config->data_dir, "url");
+    g_autofree char *address = g_strconcat(url ? url : "", "/health", NULL);
+    HttpCallSpec spec = {
+        .method = "GET", .url = address, .trusted = TRUE, .total_timeout_ms = HEALTH_TIMEOUT_MS};
+    guint status = 0;
+
+    if (!url)
+        return unhealthy("no server has started on this data folder");
+    if (!http_client_fetch(client, &spec, &status, &body, &error))
+        return unhealthy(error->message);
+    if (status != 200)
+        return unhealthy("the server is not well");
+    printf("%s is well\n", url);
+    return EXIT_SUCCESS;
+}
+
 /* ---- The command line ---- */
 
 static int help(const char *const *arguments)
@@ -166,14 +199,16 @@ static int help(const char *const *arguments)
         config_print_markdown(stdout);
         return EXIT_SUCCESS;
     }
-    printf("workspaced " WORKSPACED_VERSION ": a control plane for teams of AI agents\n\n"
-           "  workspaced [serve] [options]   run the server (Ctrl-C stops it)\n"
-           "  workspaced migrate [options]   bring the database to this program's schema\n"
-           "  workspaced check [options]     look whether data folder, database and engine can be "
-           "used\n"
-           "  workspaced help [--markdown]   this text, or docs/configuration.md\n"
-           "  workspaced --version\n\n"
-           "Options and variables (a flag wins over its variable):\n");
+    printf(
+        "workspaced " WORKSPACED_VERSION ": a control plane for teams of AI agents\n\n"
+        "  workspaced [serve] [options]   run the server (Ctrl-C stops it)\n"
+        "  workspaced migrate [options]   bring the database to this program's schema\n"
+        "  workspaced check [options]     look whether data folder, database and engine can be "
+        "used\n"
+        "  workspaced health [options]    ask the server of this data folder whether it is well\n"
+        "  workspaced help [--markdown]   this text, or docs/configuration.md\n"
+        "  workspaced --version\n\n"
+        "Options and variables (a flag wins over its variable):\n");
     config_print_help(stdout);
     return EXIT_SUCCESS;
 }
@@ -191,12 +226,15 @@ static int run_command(const Command *command, const char *const *flags)
     if (!config)
         return fail(error);
     setup_log(config);
+    if (!privileges_drop(config, &error))
+        return fail(error);
     return command->run(config);
 }
 
 int main(int argc, char **argv)
 {
-    static const Command commands[] = {{"serve", serve}, {"migrate", migrate}, {"check", check}};
+    static const Command commands[] = {
+        {"serve", serve}, {"migrate", migrate}, {"check", check}, {"health", health}};
     const char *const *arguments = (const char *const *)argv + MIN(argc, 1);
     const char *word = arguments[0];
 

@@ -5,6 +5,8 @@
 #define CONTAINER_PORT 8000
 #define NO_INBOUND     "remote://no-inbound"
 #define HOST_NAME      "host.docker.internal"
+#define LOOPBACK_URL   "http://127.0.0.1"
+#define HOST_URL       "http://" HOST_NAME
 #define ID_SHORT_BYTES 12 /* spec 04, 5.5 */
 
 gboolean address_is_external(const WorkspaceRow *row)
@@ -28,6 +30,12 @@ static gboolean is_http(const char *url)
            g_ascii_strncasecmp(url, "https://", 8) == 0;
 }
 
+/* Tier 4 listens on the host itself, at a port of its own. */
+static gboolean has_host_network(const WorkspaceRow *row)
+{
+    return row->tier == 4;
+}
+
 AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, char **url,
                           gboolean *trusted)
 {
@@ -42,8 +50,9 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
     *trusted = row->url_is_minted || address_is_own(row, row->url);
     /* A published port is on the host's loopback, which is not ours when we run in a container. */
     if (row->url_is_minted && options->in_container &&
-        g_str_has_prefix(row->url, "http://127.0.0.1:"))
-        *url = address_container_dup(row->id);
+        g_str_has_prefix(row->url, LOOPBACK_URL ":"))
+        *url = has_host_network(row) ? g_strconcat(HOST_URL, row->url + strlen(LOOPBACK_URL), NULL)
+                                     : address_container_dup(row->id);
     else
         *url = g_strdup(row->url);
     return ADDRESS_FOUND;

@@ -40,7 +40,7 @@ struct _Rooms {
     char *admin_token;
     gboolean admin_token_is_new;
     guint8 secrets_key[CRYPTO_KEY_SIZE];
-    char *configs_dir, *agent_path, *url;
+    char *configs_dir, *agent_path, *url, *platform_url;
     char **addresses;
     Installation installation;
     A2aOptions a2a;
@@ -285,6 +285,17 @@ static gboolean ensure_base_image(Engine *engine, char **image, void *data, GErr
     return base_image_ensure(engine, image, error);
 }
 
+/* In a container agents reach us over the network that we share with them: by our name there, which
+ * is the container's short id unless it was given another. NULL: the engine's own way to the host. */
+static char *platform_url_dup(const Rooms *rooms)
+{
+    if (rooms->config->platform_url)
+        return g_strdup(rooms->config->platform_url);
+    if (!rooms->a2a.in_container)
+        return NULL;
+    return g_strdup_printf("http://%s:%u", g_get_host_name(), http_server_port(rooms->server));
+}
+
 static gboolean build_reconciler(Rooms *rooms, GError **error)
 {
     const Config *config = rooms->config;
@@ -297,7 +308,7 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .installation = rooms->installation.id,
         .installation_is_new = rooms->installation.is_new,
         .data_dir = config->data_dir,
-        .platform_url = config->platform_url,
+        .platform_url = rooms->platform_url,
         .secrets_key = rooms->secrets_key,
         .agent_path = rooms->agent_path,
         .configs_dir = rooms->configs_dir,
@@ -449,6 +460,7 @@ Rooms *rooms_new(const Config *config, GError **error)
     if (!build_ground(rooms, error) || !build_knowledge(rooms, error) ||
         !build_server(rooms, error))
         return NULL;
+    rooms->platform_url = platform_url_dup(rooms);
     build_messages(rooms);
     if (!build_reconciler(rooms, error))
         return NULL;
@@ -518,6 +530,7 @@ void rooms_free(Rooms *rooms)
     db_close(rooms->db);
     g_strfreev(rooms->addresses);
     g_free(rooms->url);
+    g_free(rooms->platform_url);
     g_free(rooms->agent_path);
     g_free(rooms->configs_dir);
     g_free(rooms->admin_token);

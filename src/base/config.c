@@ -37,7 +37,7 @@ static const Option options[] = {
      "addresses to listen on instead, separated by commas: HOST:PORT, [HOST]:PORT or unix:/path; unset: "
      "loopback and the gateway of the containers' network"},
     {"PLATFORM_URL", "platform-url", OPTION_TEXT, FIELD(platform_url), NULL, 0, 0, JUNK_REFUSED,
-     FALSE, "URL under which agents reach this server; unset: the engine's own way to the host"},
+     FALSE, "URL under which agents reach this server; unset: the engine's own way to the host, in a container its host name"},
     {"EXTERNAL_PLATFORM_URL", "external-platform-url", OPTION_TEXT, FIELD(external_platform_url),
      NULL, 0, 0, JUNK_REFUSED, FALSE, "URL told to agents that run elsewhere"},
     {"CORS_ORIGINS", "cors-origins", OPTION_TEXT, FIELD(cors_origins), NULL, 0, 0, JUNK_REFUSED,
@@ -62,6 +62,8 @@ static const Option options[] = {
      JUNK_REFUSED, FALSE, "id that marks containers as ours; unset: made at the first start"},
     {"CONFIGS_DIR", "configs-dir", OPTION_TEXT, FIELD(configs_dir), NULL, 0, 0, JUNK_REFUSED, FALSE,
      "folder of workspace templates; unset: workspace-configs-templates here or up to two folders above"},
+    {"WORKSPACED_RUN_AS", "run-as", OPTION_TEXT, FIELD(run_as), NULL, 0, 0, JUNK_REFUSED, FALSE,
+     "UID:GID to become after a start as root, with the group of the engine's socket beside"},
     HEADING("Access"),
     {"ADMIN_TOKEN", "admin-token", OPTION_TEXT, FIELD(admin_token), NULL, 0, 0, JUNK_REFUSED, TRUE,
      "the administrator's bearer token; unset: made at the first start and kept in the data folder"},

@@ -26,6 +26,7 @@ typedef struct {
     char *secrets_key;
     char *installation_id;
     char *configs_dir;
+    char *run_as; /* "UID:GID" */
     /* Access */
     char *admin_token;
     char *environment; /* MOLECULE_ENV */

@@ -95,6 +95,110 @@ const Command commands[] = {
         .run = logs_run,
     },
     {
+        .name = "status",
+        .words = "WORKSPACE",
+        .words_min = 1,
+        .words_max = 1,
+        .word_choices = "@workspace",
+        .summary = "show one workspace, and why it does not run",
+        .description =
+            "Prints what the list says of it; when it does not run, also the reason, what to do "
+            "about it, the exit code of its container and the end of its log.\n"
+            "With --json it prints the workspace's object; its member failure is null when nothing "
+            "failed.",
+        .examples = "workspacectl status Scout\n"
+                    "workspacectl status Scout --json | jq -r .failure.reason",
+        .needs_server = TRUE,
+        .run = status_run,
+    },
+    {
+        .name = "restart",
+        .words = "WORKSPACE",
+        .words_min = 1,
+        .words_max = 1,
+        .word_choices = "@workspace",
+        .summary = "make a workspace's container anew",
+        .description =
+            "Takes its container away and starts a new one on the same volumes; a paused or "
+            "sleeping workspace is started, too. Without an option its configuration stays.\n"
+            "With --json it prints the server's answer.",
+        .examples = "workspacectl restart Scout",
+        .options = restart_options,
+        .needs_server = TRUE,
+        .run = restart_run,
+    },
+    {
+        .name = "pause",
+        .words = "WORKSPACE",
+        .words_min = 1,
+        .words_max = 1,
+        .word_choices = "@workspace",
+        .summary = "stop a workspace and all below it until it is resumed",
+        .description = "Takes the containers away; volumes and configuration stay.\n"
+                       "With --json it prints the server's answer.",
+        .examples = "workspacectl pause Lead",
+        .needs_server = TRUE,
+        .run = pause_run,
+    },
+    {
+        .name = "resume",
+        .words = "WORKSPACE",
+        .words_min = 1,
+        .words_max = 1,
+        .word_choices = "@workspace",
+        .summary = "start a paused workspace and all paused below it",
+        .description = "With --json it prints the server's answer.",
+        .examples = "workspacectl resume Lead",
+        .needs_server = TRUE,
+        .run = resume_run,
+    },
+    {
+        .name = "hibernate",
+        .words = "WORKSPACE",
+        .words_min = 1,
+        .words_max = 1,
+        .word_choices = "@workspace",
+        .summary = "let a workspace sleep until a message wakes it",
+        .description = "With --json it prints the server's answer.",
+        .examples = "workspacectl hibernate Scout",
+        .options = hibernate_options,
+        .needs_server = TRUE,
+        .run = hibernate_run,
+    },
+    {
+        .name = "doctor",
+        .words = "",
+        .summary = "say what differs between wish and reality, why, and what to do",
+        .description =
+            "Asks the server whether it is ready, whether its loops turn, what is wished of each "
+            "workspace and what is so, and what is left over in the engine. On the server's own "
+            "machine it also looks at the data directory, the space on its disk, and the Docker "
+            "socket.\n"
+            "Its exit status is 0 when all is as wished, 1 when something differs, 2 when the "
+            "server cannot be asked.\n"
+            "With --json it prints one object with status, server, error and findings.",
+        .examples =
+            "workspacectl doctor\n"
+            "workspacectl doctor --json | jq '.findings[] | select(.level==\"difference\")'",
+        .needs_server = TRUE,
+        .run = doctor_run,
+    },
+    {
+        .name = "reap",
+        .words = "",
+        .summary = "remove what the server left over in the engine",
+        .description =
+            "Removes at once the containers and volumes that carry the server's label and that no "
+            "workspace wants; the server would do so by itself later. It asks first. What does not "
+            "carry the label is never touched.\n"
+            "With --json it prints the server's answer.",
+        .examples = "workspacectl reap --dry-run\n"
+                    "workspacectl reap --yes",
+        .options = reap_options,
+        .needs_server = TRUE,
+        .run = reap_run,
+    },
+    {
         .name = "delete",
         .words = "WORKSPACE",
         .words_min = 1,
@@ -171,7 +275,9 @@ const Command commands[] = {
         .name = "help",
         .words = "[COMMAND]",
         .words_max = 1,
-        .word_choices = "list create chat logs delete events open token completion",
+        .word_choices =
+            "list create chat logs status restart pause resume hibernate doctor reap delete events "
+            "open token completion",
         .summary = "print the page of a command",
         .run = help_run,
     },

@@ -10,6 +10,7 @@ typedef struct {
     const Target *target; /* NULL for commands that need no server */
     Api *api;             /* likewise */
     gboolean wants_json;
+    int status; /* exit status of a command that ran and has said all itself */
 } Session;
 
 typedef struct {
@@ -39,17 +40,27 @@ extern const Option chat_options[];
 extern const Option create_options[];
 extern const Option delete_options[];
 extern const Option events_options[];
+extern const Option hibernate_options[];
 extern const Option list_options[];
 extern const Option logs_options[];
+extern const Option reap_options[];
+extern const Option restart_options[];
 gboolean chat_run(Session *session, GError **error);
 gboolean completion_run(Session *session, GError **error);
 gboolean create_run(Session *session, GError **error);
 gboolean delete_run(Session *session, GError **error);
+gboolean doctor_run(Session *session, GError **error);
 gboolean events_run(Session *session, GError **error);
 gboolean help_run(Session *session, GError **error);
+gboolean hibernate_run(Session *session, GError **error);
 gboolean list_run(Session *session, GError **error);
 gboolean logs_run(Session *session, GError **error);
 gboolean open_run(Session *session, GError **error);
+gboolean pause_run(Session *session, GError **error);
+gboolean reap_run(Session *session, GError **error);
+gboolean restart_run(Session *session, GError **error);
+gboolean resume_run(Session *session, GError **error);
+gboolean status_run(Session *session, GError **error);
 gboolean token_run(Session *session, GError **error);
 
 /* Prints a command's page, or the overview for NULL (help.c). */

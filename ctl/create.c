@@ -168,7 +168,8 @@ static gboolean is_lost(const char *status)
            strcmp(status, "paused") == 0 || strcmp(status, "hibernated") == 0;
 }
 
-/* The reason of a failed start stands in the list only. Caller owns it; "" when unknown. */
+/* The reason of a failed start, and what to do about it, stand in the list. Caller owns it; "" when
+ * unknown. */
 static char *dup_failure_reason(const Wait *wait)
 {
     g_autoptr(GPtrArray) workspaces = workspaces_load(wait->session->api, NULL, NULL);
@@ -176,7 +177,8 @@ static char *dup_failure_reason(const Wait *wait)
     for (guint i = 0; workspaces && i < workspaces->len; i++) {
         const Workspace *workspace = workspaces->pdata[i];
         if (strcmp(workspace->id, wait->id) == 0)
-            return g_strdup(workspace->error);
+            return g_strconcat(workspace->error, *workspace->hint ? "\n" : "", workspace->hint,
+                               NULL);
     }
     return g_strdup("");
 }

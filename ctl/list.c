@@ -38,6 +38,16 @@ typedef struct {
     GPtrArray *rows;
 } Tree;
 
+/* "failed: out_of_memory" */
+static char *status_dup(const Workspace *workspace)
+{
+    g_autofree char *text = *workspace->reason
+                                ? g_strconcat(workspace->status, ": ", workspace->reason, NULL)
+                                : g_strdup(workspace->status);
+
+    return terminal_cell_dup(text, 0);
+}
+
 static void add_row(Tree *tree, const Workspace *workspace, const char *branch)
 {
     Row *row = g_new0(Row, 1);
@@ -46,7 +56,7 @@ static void add_row(Tree *tree, const Workspace *workspace, const char *branch)
     row->workspace = workspace;
     row->cells[0] = g_strndup(workspace->id, ID_SHOWN);
     row->cells[1] = g_strconcat(branch, name, NULL);
-    row->cells[2] = terminal_cell_dup(workspace->status, 0);
+    row->cells[2] = status_dup(workspace);
     row->cells[3] = terminal_cell_dup(workspace->role, ROLE_COLUMNS);
     row->cells[4] = terminal_cell_dup(workspace->runtime, 0);
     row->cells[5] = terminal_cell_dup(workspace->url, 0);

@@ -41,7 +41,7 @@ static gboolean run_with_server(const Command *command, Session *session, GError
     return command->run(session, error);
 }
 
-static gboolean run(const Command *command, const Arguments *arguments, GError **error)
+static gboolean run(const Command *command, const Arguments *arguments, int *status, GError **error)
 {
     Session session = {
         .arguments = arguments,
@@ -54,8 +54,10 @@ static gboolean run(const Command *command, const Arguments *arguments, GError *
     }
     if (!check_words(command, arguments, error))
         return FALSE;
-    return command->needs_server ? run_with_server(command, &session, error)
-                                 : command->run(&session, error);
+    gboolean has_run = command->needs_server ? run_with_server(command, &session, error)
+                                             : command->run(&session, error);
+    *status = session.status;
+    return has_run;
 }
 
 /* The command is the first word that is neither an option nor an option's value; it is taken out
@@ -110,9 +112,10 @@ static int run_command(GPtrArray *words)
     }
     g_autoptr(Arguments) arguments = arguments_parse((const char *const *)words->pdata,
                                                      common_options, command->options, &error);
-    if (!arguments || !run(command, arguments, &error))
+    int status = 0;
+    if (!arguments || !run(command, arguments, &status, &error))
         return fail(error, command);
-    return 0;
+    return status;
 }
 
 int main(int argc, char **argv)

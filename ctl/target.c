@@ -167,6 +167,15 @@ static gboolean find(const Arguments *arguments, Target *target, Local *local, G
     return token_check(target, error);
 }
 
+char *target_data_dir_dup(const Arguments *arguments)
+{
+    Local local = {0};
+
+    if (!local_find(arguments, &local, NULL))
+        return NULL;
+    return local.data_dir;
+}
+
 Target *target_find(const Arguments *arguments, GError **error)
 {
     g_autoptr(Target) target = g_new0(Target, 1);

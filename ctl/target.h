@@ -21,5 +21,9 @@ Target *target_find(const Arguments *arguments, GError **error);
 void target_free(Target *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Target, target_free)
 
+/* The data directory of the local server, as the options and settings name it. Caller owns it; NULL
+ * when nobody can tell. */
+char *target_data_dir_dup(const Arguments *arguments);
+
 /* Whether the URL's host is this machine's loopback. */
 gboolean target_is_loopback(const char *url);

@@ -19,6 +19,10 @@ void workspace_free(Workspace *workspace)
     g_free(workspace->url);
     g_free(workspace->parent_id);
     g_free(workspace->error);
+    g_free(workspace->reason);
+    g_free(workspace->why);
+    g_free(workspace->hint);
+    g_free(workspace->failed_at);
     g_free(workspace);
 }
 
@@ -27,6 +31,22 @@ static char *text_or_empty(JsonView object, const char *key)
     char *text = api_text_dup(object, key);
 
     return text ? text : g_strdup("");
+}
+
+/* Without the member, or null: nothing failed. */
+static void read_failure(JsonView object, Workspace *workspace)
+{
+    JsonView failure = {0}, code;
+    gboolean has = json_view_member(object, "failure", JSON_KEYS_EXACT, &failure) &&
+                   json_view_kind(failure) == JSON_KIND_OBJECT;
+
+    workspace->reason = has ? text_or_empty(failure, "reason") : g_strdup("");
+    workspace->why = has ? text_or_empty(failure, "message") : g_strdup("");
+    workspace->hint = has ? text_or_empty(failure, "hint") : g_strdup("");
+    workspace->failed_at = has ? text_or_empty(failure, "at") : g_strdup("");
+    workspace->has_exit_code = has &&
+                               json_view_member(failure, "exit_code", JSON_KEYS_EXACT, &code) &&
+                               json_view_int(code, &workspace->exit_code);
 }
 
 Workspace *workspace_read(JsonView object)
@@ -45,6 +65,7 @@ Workspace *workspace_read(JsonView object)
     workspace->url = text_or_empty(object, "url");
     workspace->parent_id = text_or_empty(object, "parent_id");
     workspace->error = text_or_empty(object, "last_sample_error");
+    read_failure(object, workspace);
     return workspace;
 }
 

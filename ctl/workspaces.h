@@ -11,7 +11,11 @@ typedef struct {
     char *runtime;   /* "" when none */
     char *url;       /* "" when none */
     char *parent_id; /* "" for a root */
-    char *error;     /* the last failure's reason; "" when none */
+    char *error;     /* the last failure's sentence, with the end of its log; "" when none */
+    /* Why it does not run; "" each when nothing failed, or for an older server. */
+    char *reason, *why, *hint, *failed_at;
+    gboolean has_exit_code;
+    gint64 exit_code;
 } Workspace;
 
 void workspace_free(Workspace *workspace);

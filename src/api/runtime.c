@@ -54,6 +54,7 @@ static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
     if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, error))
         return FALSE;
     reconciler_status(call->api->reconciler, &status);
+    json_out_text(out, "version", WORKSPACED_VERSION);
     json_out_text(out, "installation", reconciler_installation(call->api->reconciler));
     write_engine(out, call, &status);
     write_held(out, &status);

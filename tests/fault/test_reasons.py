@@ -1,6 +1,8 @@
 """Each way to fail is told by its right name: in the list, in the event, in the sentence. Injected on real Docker."""
 
 import json
+import os
+import subprocess
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,9 +12,10 @@ import pytest
 from conftest import containers_of
 from docker_api import DockerApi
 from e2e_support import build_root
-from workspaced import wait_for
+from workspaced import ROOT, wait_for
 
 BUSYBOX = "/bin/busybox"  # static: Debian's busybox-static, which the tests need anyway
+CTL = os.environ.get("WORKSPACECTL_BINARY", str(ROOT / "build" / "ctl" / "workspacectl"))
 AGENTLESS = {"runtime": "langgraph"}  # its image brings an agent of its own: its entry point stays
 WORDS = {"reason", "message", "hint", "exit_code", "at"}
 
@@ -63,6 +66,24 @@ def wait_failure(server, id_, reason, status=None, timeout=30):
         raise AssertionError(f"{error}; it is {server.listed(id_)}") from None
 
 
+def ctl(server, *words):
+    return subprocess.run(
+        [CTL, *words, "--url", server.url, "--data-dir", str(server.data_dir)], capture_output=True, text=True, timeout=30
+    )
+
+
+def check_doctor(server, id_, reason):
+    """`workspacectl` tells it, too: list, status and doctor."""
+    assert f"failed: {reason}" in ctl(server, "list").stdout
+    failure = server.listed(id_)["failure"]
+    status = ctl(server, "status", id_).stdout
+    assert failure["message"] in status and failure["hint"] in status
+    done = ctl(server, "doctor", "--json")
+    [found] = [one for one in json.loads(done.stdout)["findings"] if one["workspace_id"] == id_]
+    assert done.returncode == 1 and found["level"] == "difference"
+    assert failure["message"] in found["why"] and found["why"].endswith(reason) and failure["hint"] in found["todo"]
+
+
 def check_told(server, id_, reason, exit_code=None, timeout=30):
     """The reason in the list, in the answer for one, and in one event; gives the listed workspace."""
     found = wait_failure(server, id_, reason, "failed", timeout)
@@ -75,6 +96,7 @@ def check_told(server, id_, reason, exit_code=None, timeout=30):
     told = events(server, id_, "WORKSPACE_PROVISION_FAILED")
     assert [(one["reason"], one.get("exit_code")) for one in told] == [(reason, exit_code)]
     assert told[0]["error"] == failure["message"]
+    check_doctor(server, id_, reason)
     return found
 
 

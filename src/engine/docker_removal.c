@@ -1,7 +1,7 @@
 /* Removing a container: done when the daemon itself says that it is not there, and not before.
  *
- * A removal that somebody else has begun answers 409; both ways end in looking until the answer is
- * a 404. Source: spec 02, 8.14 (measured statuses) and 17.3 E. */
+ * A removal that somebody else has begun answers 409; both ways end only at a 404. Source: spec
+ * 02, 8.14 (measured statuses) and 17.3 E. */
 #include "base/clock.h"
 #include "engine/docker.h"
 
@@ -27,6 +27,12 @@ static gboolean look_gone(DockerEngine *docker, const char *ref, gboolean *is_go
     return docker_refuse(&request, &answer, "container", error);
 }
 
+static gboolean still_there(const char *ref, GError **error)
+{
+    return error_set(error, ERROR_OUTCOME_UNKNOWN, "docker: container %s is still being removed",
+                     ref);
+}
+
 static gboolean wait_gone(DockerEngine *docker, const char *ref, gint64 deadline_us, GError **error)
 {
     gint64 pause_us = LOOK_FIRST_US;
@@ -38,17 +44,16 @@ static gboolean wait_gone(DockerEngine *docker, const char *ref, gint64 deadline
         if (is_gone)
             return TRUE;
         if (clock_monotonic_us() + pause_us > deadline_us)
-            return error_set(error, ERROR_OUTCOME_UNKNOWN,
-                             "docker: container %s is still being removed", ref);
+            return still_there(ref, error);
         g_usleep((gulong)pause_us);
         pause_us = MIN(pause_us * 2, LOOK_MAX_US);
     }
 }
 
-gboolean docker_remove(Engine *self, const char *ref, GError **error)
+/* One request; `is_busy`: somebody else is at it, or the daemon says so. */
+static gboolean ask(DockerEngine *docker, const char *ref, gboolean *is_gone, gboolean *is_busy,
+                    GError **error)
 {
-    DockerEngine *docker = docker_engine(self);
-    gint64 deadline_us = clock_monotonic_us() + (gint64)docker->deadlines.remove_ms * 1000;
     g_autofree char *path = docker_path("containers", ref, "?force=1&v=1");
     g_auto(DockerAnswer) answer = {0};
     DockerRequest request = {
@@ -60,9 +65,32 @@ gboolean docker_remove(Engine *self, const char *ref, GError **error)
 
     if (!docker_call(docker, &request, &answer, error))
         return FALSE;
-    if (docker_answer_is_absent(&answer))
+    *is_gone = docker_answer_is_absent(&answer);
+    *is_busy = answer.status == 409 && docker_answer_is_own(&answer);
+    if (*is_gone || *is_busy || answer.status / 100 == 2)
         return TRUE;
-    if (answer.status / 100 == 2 || (answer.status == 409 && docker_answer_is_own(&answer)))
-        return wait_gone(docker, ref, deadline_us, error);
     return docker_refuse(&request, &answer, "container", error);
+}
+
+/* Asking again costs nothing when a removal is under way, and does the work when it was given up.
+ */
+gboolean docker_remove(Engine *self, const char *ref, GError **error)
+{
+    DockerEngine *docker = docker_engine(self);
+    gint64 deadline_us = clock_monotonic_us() + (gint64)docker->deadlines.remove_ms * 1000;
+    gint64 pause_us = LOOK_FIRST_US;
+    gboolean is_gone = FALSE, is_busy = FALSE;
+
+    for (;;) {
+        if (!ask(docker, ref, &is_gone, &is_busy, error))
+            return FALSE;
+        if (is_gone)
+            return TRUE;
+        if (!is_busy)
+            return wait_gone(docker, ref, deadline_us, error);
+        if (clock_monotonic_us() + pause_us > deadline_us)
+            return still_there(ref, error);
+        g_usleep((gulong)pause_us);
+        pause_us = MIN(pause_us * 2, LOOK_MAX_US);
+    }
 }

@@ -208,7 +208,7 @@ def test_L35_registration_by_a_removed_workspaces_agent(faulty_server, docker):
     token = server.mint(id_)
     server.delete(f"/workspaces/{id_}")
     before = events_of(server, id_)
-    body = {"id": id_, "url": "http://127.0.0.1:9", "agent_card": {"name": "ghost"}}
+    body = {"id": id_, "url": "http://8.8.8.8:9", "agent_card": {"name": "ghost"}}
     for credential in (token, None, True):
         assert server.post("/registry/register", body, token=credential).status_code in (401, 403, 404, 410)
     assert (status_of(server, id_), events_of(server, id_), live_tokens(server, id_)) == ("removed", before, 0)

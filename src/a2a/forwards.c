@@ -61,6 +61,18 @@ void forwards_listen(Forwards *forwards, Events *events)
     events_listen(events, on_event, forwards);
 }
 
+gboolean forwards_has(Forwards *forwards, const char *workspace_id)
+{
+    const Target *target;
+    gboolean has = FALSE;
+
+    mutex_lock(&forwards->lock);
+    target = g_hash_table_lookup(forwards->targets, workspace_id);
+    has = target && target->calls && target->calls->len > 0;
+    mutex_unlock(&forwards->lock);
+    return has;
+}
+
 /* References to the calls of one target, so that they can be touched without the lock. */
 static GPtrArray *calls_dup(Forwards *forwards, const char *workspace_id)
 {

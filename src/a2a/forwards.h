@@ -44,6 +44,9 @@ void forwards_leave(Forwards *forwards);
 void forwards_add(Forwards *forwards, const char *workspace_id, HttpCall *call);
 void forwards_remove(Forwards *forwards, const char *workspace_id, HttpCall *call);
 
+/* Whether a call of the workspace is in the table. */
+gboolean forwards_has(Forwards *forwards, const char *workspace_id);
+
 /* What the latest heartbeat declared; both zero forgets. */
 void forwards_declare(Forwards *forwards, const char *workspace_id, const Declared *declared);
 /* All zero when nothing was declared. */

@@ -32,6 +32,12 @@ gboolean api_workspace_usage(ApiCall *call, GError **error); /* spec 03, 8.4 */
 /* images.c: spec 02 section 15 */
 gboolean api_image_refresh(ApiCall *call, GError **error);
 
+/* workspace_actions.c: spec 01 sections 9.1, 9.3 to 9.5 */
+gboolean api_workspace_restart(ApiCall *call, GError **error);
+gboolean api_workspace_pause(ApiCall *call, GError **error);
+gboolean api_workspace_resume(ApiCall *call, GError **error);
+gboolean api_workspace_hibernate(ApiCall *call, GError **error);
+
 /* workspace_logs.c: ours */
 gboolean api_workspace_logs(ApiCall *call, GError **error);
 

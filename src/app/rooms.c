@@ -26,13 +26,14 @@
 #define DATABASE_PATIENCE_MS 30000
 #define FLUSH_INTERVAL_MS                                                                          \
     3000 /* how far the database may lag behind heartbeats; ARCHITECTURE section 4 */
-#define TOKEN_INTERVAL_MS    20000
-#define LIVENESS_INTERVAL_MS 5000 /* a2a/liveness.h */
-#define RATE_WINDOW_US       CLOCK_MINUTE_US
-#define MINT_LIMIT           10 /* spec 03, section 6.2 */
-#define MINT_WINDOW_US       CLOCK_HOUR_US
-#define TEMPLATES_FOLDER     "workspace-configs-templates"
-#define TEMPLATES_LEVELS     3 /* here and up to two folders above; spec 02, section 2 */
+#define TOKEN_INTERVAL_MS       20000
+#define LIVENESS_INTERVAL_MS    5000 /* a2a/liveness.h */
+#define RATE_WINDOW_US          CLOCK_MINUTE_US
+#define RESTART_CONTEXT_SECONDS 60 /* spec 01, 9.7 */
+#define MINT_LIMIT              10 /* spec 03, section 6.2 */
+#define MINT_WINDOW_US          CLOCK_HOUR_US
+#define TEMPLATES_FOLDER        "workspace-configs-templates"
+#define TEMPLATES_LEVELS        3 /* here and up to two folders above; spec 02, section 2 */
 
 struct _Rooms {
     const Config *config;
@@ -61,6 +62,8 @@ struct _Rooms {
     Proxy *proxy;
     Liveness *liveness;
     Reconciler *reconciler;
+    StatusSignal *status;
+    RestartContexts *contexts;
     Lifecycle lifecycle;
     Refresh *refresh;
     Router *router;
@@ -195,6 +198,65 @@ static void tokens_changed(const char *workspace_id, void *data)
     hub_workspace_tokens_changed(((Rooms *)data)->hub, workspace_id);
 }
 
+/* ---- What restarted agents are told ---- */
+
+typedef struct {
+    Rooms *rooms;
+    char id[ID_SIZE];
+    char *body;
+} Telling;
+
+static void note_told(const ProxyAnswer *answer, void *data)
+{
+    Telling *telling = data;
+
+    if (answer->status >= 400)
+        log_info("a restarted agent did not take its context", LOG_TEXT("workspace", telling->id),
+                 LOG_INT("status", answer->status));
+    g_free(telling->body);
+    g_free(telling);
+}
+
+static void tell_agent(void *data)
+{
+    Telling *telling = data;
+    const ProxyCall call = {.target_id = telling->id,
+                            .caller_id = RESTART_CONTEXT_CALLER,
+                            .timeout_s = RESTART_CONTEXT_SECONDS};
+
+    proxy_call(telling->rooms->proxy, &call, telling->body, strlen(telling->body), note_told,
+               telling);
+}
+
+static void send_context(const char *workspace_id, char *body, void *data)
+{
+    Rooms *rooms = data;
+    Telling *telling = g_new0(Telling, 1);
+
+    telling->rooms = rooms;
+    telling->body = body;
+    g_strlcpy(telling->id, workspace_id, ID_SIZE);
+    if (!atomic_load(&rooms->is_stopping) && http_server_post(rooms->server, tell_agent, telling))
+        return;
+    log_info("a restarted agent was not told its context", LOG_TEXT("workspace", workspace_id));
+    g_free(telling->body);
+    g_free(telling);
+}
+
+static void build_contexts(Rooms *rooms)
+{
+    RestartContextOptions options = {
+        .db = rooms->db,
+        .events = rooms->events,
+        .timeout_s = (guint)rooms->config->provision_timeout_seconds,
+        .send = send_context,
+        .data = rooms,
+    };
+
+    rooms->status = status_signal_new(rooms->tree, rooms->events);
+    rooms->contexts = restart_contexts_new(&options);
+}
+
 static gboolean build_knowledge(Rooms *rooms, GError **error)
 {
     const Config *config = rooms->config;
@@ -214,6 +276,7 @@ static gboolean build_knowledge(Rooms *rooms, GError **error)
     rooms->hub = hub_new(&hub);
     hub_listen(rooms->hub, rooms->events);
     tokens_watch(rooms->tokens, tokens_changed, rooms);
+    build_contexts(rooms);
     rooms->forwards = forwards_new(rooms->a2a.max_forwards);
     forwards_listen(rooms->forwards, rooms->events);
     rooms->client = http_client_new(rooms->a2a.max_forwards);
@@ -296,6 +359,11 @@ static char *platform_url_dup(const Rooms *rooms)
     return g_strdup_printf("http://%s:%u", g_get_host_name(), http_server_port(rooms->server));
 }
 
+static gboolean has_messages(const char *workspace_id, void *data)
+{
+    return forwards_has(((Rooms *)data)->forwards, workspace_id);
+}
+
 static gboolean build_reconciler(Rooms *rooms, GError **error)
 {
     const Config *config = rooms->config;
@@ -336,6 +404,10 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .configs_dir = rooms->configs_dir,
         .runtimes = rooms->runtimes,
         .secrets_key = rooms->secrets_key,
+        .status = rooms->status,
+        .contexts = rooms->contexts,
+        .has_messages = has_messages,
+        .data = rooms,
     };
     rooms->log_streams = log_streams_new(rooms->reconciler);
     return TRUE;
@@ -442,11 +514,17 @@ static void sweep_liveness(void *data)
     liveness_sweep(((Rooms *)data)->liveness);
 }
 
+static void sweep_idle(void *data)
+{
+    lifecycle_idle_sweep(&((Rooms *)data)->lifecycle);
+}
+
 static void add_timers(Rooms *rooms)
 {
     timers_add(rooms->timers, "vital signs", FLUSH_INTERVAL_MS, flush_vitals, rooms);
     timers_add(rooms->timers, "token uses", TOKEN_INTERVAL_MS, flush_tokens, rooms);
     timers_add(rooms->timers, "liveness", LIVENESS_INTERVAL_MS, sweep_liveness, rooms);
+    timers_add(rooms->timers, "idle workspaces", LIFECYCLE_IDLE_INTERVAL_MS, sweep_idle, rooms);
 }
 
 /* ---- Life ---- */
@@ -515,6 +593,8 @@ void rooms_free(Rooms *rooms)
     env_hooks_free(rooms->env_hooks);
     forwards_free(rooms->forwards);
     hub_free(rooms->hub);
+    restart_contexts_free(rooms->contexts);
+    status_signal_free(rooms->status);
     events_free(rooms->events);
     list_cache_free(rooms->list_cache);
     counters_free(rooms->counters);

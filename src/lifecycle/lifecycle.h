@@ -11,6 +11,8 @@
 #include "base/config.h"
 #include "base/json_view.h"
 #include "events/events.h"
+#include "lifecycle/restart_context.h"
+#include "lifecycle/status_signal.h"
 #include "org/tree.h"
 #include "provision/runtimes.h"
 #include "reconcile/reconciler.h"
@@ -25,7 +27,12 @@ typedef struct {
     const char *configs_dir; /* templates; NULL: none */
     const Runtimes *runtimes;
     const guint8 *secrets_key; /* CRYPTO_KEY_SIZE bytes */
-} Lifecycle;                   /* borrowed pointers, read only after start */
+    StatusSignal *status;
+    RestartContexts *contexts; /* NULL: restarted agents are told nothing */
+    /* Is a message to this workspace under way? NULL: nobody knows. */
+    gboolean (*has_messages)(const char *workspace_id, void *data);
+    void *data; /* of it */
+} Lifecycle;    /* borrowed pointers, read only after start */
 
 /* ---- Create ---- */
 
@@ -93,3 +100,71 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WorkspaceRemoved, workspace_removed_clear)
  * without it. Errors: ERROR_NOT_FOUND, those of the database. */
 gboolean lifecycle_remove(const Lifecycle *lifecycle, const char *id, gboolean confirmed,
                           gboolean purge, WorkspaceRemoved *removed, GError **error);
+
+/* ---- Restart ---- */
+
+/* What is asked for beyond a new container. Zeroed: nothing. */
+typedef struct {
+    char *template_name; /* owned; NULL: none */
+    gboolean apply_template, rebuild_config;
+    gboolean reset;        /* discard the sessions */
+    gboolean is_own_token; /* the workspace itself asks: its runtime stays what it is (D2) */
+} RestartOrder;
+void restart_order_clear(RestartOrder *order);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RestartOrder, restart_order_clear)
+
+typedef struct {
+    gboolean has_no_engine; /* nothing was changed: there is nothing that could start it */
+    char *config;           /* the template to be unpacked, or "existing-volume" */
+} WorkspaceRestarted;
+void workspace_restarted_clear(WorkspaceRestarted *restarted);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WorkspaceRestarted, workspace_restarted_clear)
+
+/* A new container, whatever the state; acts as resume and wake, too. A running one is asked for the
+ * runtime in its configuration first. Errors: ERROR_NOT_FOUND, ERROR_CONFLICT (external; a paused
+ * ancestor, who is named), those of the database. Source: spec 01 sections 9.1, 12.1. */
+gboolean lifecycle_restart(const Lifecycle *lifecycle, const char *id, const RestartOrder *order,
+                           WorkspaceRestarted *restarted, GError **error);
+
+/* The server's own restart: something that a start reads has changed (a secret, a model, an image,
+ * a plugin). Nothing happens to workspaces that are removed, paused, asleep, external, or below a
+ * paused one. Each call raises the wish, so none is lost; a start under way gives up at its next
+ * checkpoint, so many calls in a row make one start. `why` is for the log. `changed` (may be NULL):
+ * whether it applied. Source: spec 01 section 9.2. */
+gboolean lifecycle_repair(const Lifecycle *lifecycle, const char *id, const char *why,
+                          gboolean *changed, GError **error);
+
+/* ---- Pause and resume ---- */
+
+/* Stops a workspace and all below it; volumes stay. `count`: how many were paused, itself included.
+ * Error: ERROR_NOT_FOUND (none, removed, or paused already). Source: spec 01 section 9.3. */
+gboolean lifecycle_pause(const Lifecycle *lifecycle, const char *id, guint *count, GError **error);
+
+typedef struct {
+    gboolean has_no_engine; /* nothing was changed */
+    guint count;            /* itself included */
+} WorkspaceResumed;
+/* Starts a paused workspace and those below it that are reached through paused ones. Errors:
+ * ERROR_NOT_FOUND (not paused), ERROR_CONFLICT (a paused ancestor). Source: spec 01 section 9.4. */
+gboolean lifecycle_resume(const Lifecycle *lifecycle, const char *id, WorkspaceResumed *resumed,
+                          GError **error);
+
+/* ---- Sleep and wake ---- */
+
+typedef struct {
+    gint64 active_tasks;    /* not 0: it works and was left alone */
+    WorkspaceStatus status; /* hibernated, or hibernating when that takes longer */
+} WorkspaceHibernated;
+/* Freezes an idle workspace, or with `force` stops it whatever it does; waits a moment for the end.
+ * Errors: ERROR_NOT_FOUND (none, or neither online nor degraded), ERROR_CONFLICT (somebody else was
+ * first, or a message needs it). Source: spec 01 section 9.5. */
+gboolean lifecycle_hibernate(const Lifecycle *lifecycle, const char *id, gboolean force,
+                             WorkspaceHibernated *hibernated, GError **error);
+/* Somebody wants a sleeping workspace. Thaws or starts it; does not wait. Several calls make one
+ * wake. Failures are logged. Source: spec 01 section 9.6. */
+void lifecycle_wake(const Lifecycle *lifecycle, const char *id);
+/* The idle monitor: puts to sleep who idled for its `hibernation_idle_minutes`, stops who was
+ * frozen for long, finishes who is hibernating for too long. Call it every
+ * LIFECYCLE_IDLE_INTERVAL_MS. */
+#define LIFECYCLE_IDLE_INTERVAL_MS 5000
+void lifecycle_idle_sweep(const Lifecycle *lifecycle);

@@ -140,7 +140,7 @@ static void copy_vitals(WorkspaceRow *to, const WorkspaceRow *from, gboolean wit
     to->current_task = g_strdup(from->current_task);
     to->last_heartbeat_at_us = MAX(to->last_heartbeat_at_us, from->last_heartbeat_at_us);
     to->last_outbound_at_us = MAX(to->last_outbound_at_us, from->last_outbound_at_us);
-    to->idle_since_us = from->idle_since_us;
+    to->idle_since_us = MAX(to->idle_since_us, from->idle_since_us);
     if (with_spend) {
         to->monthly_spend = from->monthly_spend;
         to->spend_period = from->spend_period;

@@ -68,6 +68,11 @@ gboolean reconciler_verify_dead(Reconciler *reconciler, const char *workspace_id
  * registration and the look that records the address. FALSE: it does not run, or is not ours. The
  * caller owns `url`. May block as long as an inspect. Thread: workers. */
 gboolean reconciler_find_address(Reconciler *reconciler, const char *workspace_id, char **url);
+/* What lies at /configs/config.yaml of the workspace's container, running or not; at most
+ * `max_bytes`. FALSE: there is no container of ours, no such regular file, it is too long, or the
+ * engine is away. Caller owns `bytes`. May block as long as an archive call. Thread: workers. */
+gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id, gsize max_bytes,
+                                GBytes **bytes);
 /* The last lines of a workspace's container, or of its last one when it is gone. ERROR_NOT_FOUND,
  * ERROR_UNAVAILABLE. */
 gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint lines,

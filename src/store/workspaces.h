@@ -100,7 +100,7 @@ typedef struct {
     gint64 spend_period;        /* yyyymm of monthly_spend */
     gint64 heartbeat_at_us;     /* never moves back; 0: keep */
     gint64 last_outbound_at_us; /* never moves back; 0: keep */
-    gint64 idle_since_us;       /* 0: NULL */
+    gint64 idle_since_us;       /* never moves back; 0: keep */
 } StoreVitals;
 
 /* Writes them in one transaction; those of unknown and removed workspaces are skipped. `updated_at`

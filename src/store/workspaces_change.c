@@ -245,7 +245,8 @@ static gboolean write_vitals(Db *db, const StoreVitals *vitals, GError **error)
         " monthly_spend ELSE $7 END, spend_period = CASE WHEN $7 = 0 THEN spend_period ELSE $8 END,"
         " last_heartbeat_at = CASE WHEN $9 > COALESCE(last_heartbeat_at, 0) THEN $9 ELSE"
         " last_heartbeat_at END, last_outbound_at = CASE WHEN $10 > COALESCE(last_outbound_at, 0)"
-        " THEN $10 ELSE last_outbound_at END, idle_since = $11"
+        " THEN $10 ELSE last_outbound_at END, idle_since = CASE WHEN $11 > COALESCE(idle_since, 0)"
+        " THEN $11 ELSE idle_since END"
         " WHERE id = $1 AND status <> 'removed'";
 
     return db_exec(db, sql, NULL, error, DB_TEXT(vitals->id), DB_DOUBLE(vitals->error_rate),
@@ -253,7 +254,7 @@ static gboolean write_vitals(Db *db, const StoreVitals *vitals, GError **error)
                    DB_INT(vitals->uptime_seconds), DB_TEXT(vitals->current_task),
                    DB_INT(vitals->monthly_spend), DB_INT(vitals->spend_period),
                    DB_INT(vitals->heartbeat_at_us), DB_INT(vitals->last_outbound_at_us),
-                   DB_TIME(vitals->idle_since_us));
+                   DB_INT(vitals->idle_since_us));
 }
 
 static int by_id(const void *a, const void *b)

@@ -91,7 +91,8 @@ static gboolean write_registration(Db *db, const char *id, const StoreRegistrati
 {
     static const char sql[] =
         "UPDATE workspaces SET url = $2, agent_url = $3, agent_card = $4, last_heartbeat_at = $5,"
-        " updated_at = $5, status = $6 WHERE id = $1 AND status <> 'removed'";
+        " updated_at = $5, idle_since = CASE WHEN status <> 'online' AND $6 = 'online' THEN $5"
+        " ELSE idle_since END, status = $6 WHERE id = $1 AND status <> 'removed'";
 
     return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_TEXT(url), DB_TEXT(registration->url),
                    DB_TEXT(registration->agent_card), DB_INT(clock_now_us()),
@@ -147,7 +148,7 @@ gboolean store_workspace_mark_online_by_heartbeat(Db *db, const char *id, Worksp
                                                   GError **error)
 {
     static const char sql[] =
-        "UPDATE workspaces SET status = 'online', updated_at = $2"
+        "UPDATE workspaces SET status = 'online', idle_since = $2, updated_at = $2"
         " WHERE id = $1 AND status = $3 AND status IN ('provisioning', 'offline', 'failed')"
         " AND ($4 = 0 OR status <> 'provisioning' OR NOT EXISTS (SELECT 1 FROM workspace_runtime r"
         " WHERE r.workspace_id = $1 AND r.generation > $4))";

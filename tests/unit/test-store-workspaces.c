@@ -421,7 +421,7 @@ static void test_vital_signs(Fixture *fixture)
     g_assert_cmpint(row->monthly_spend, ==, 12);
     g_assert_cmpint(row->spend_period, ==, 202602);
     g_assert_cmpint(row->active_tasks, ==, 0);
-    g_assert_cmpint(row->idle_since_us, ==, 0);
+    g_assert_cmpint(row->idle_since_us, ==, 90);
     g_assert_cmpfloat(row->last_error_rate, ==, 0);
     g_assert_null(row->current_task);
     gone_row = store_read(fixture, gone);

@@ -164,6 +164,8 @@ static gboolean store_registration(Registry *registry, Registration *registratio
         return error_set(error, ERROR_CONFLICT, "a newer container of this workspace was started");
     if (result.found && !result.stored)
         return error_set(error, ERROR_GONE, "workspace was removed");
+    if (!result.found && *registration->owner.id) /* purged since its token was looked at */
+        return error_set(error, ERROR_NOT_FOUND, "workspace not found");
     if (!result.found && !insert_unknown(registry, registration, error))
         return FALSE;
     if (!result.found || result.after == WORKSPACE_ONLINE)

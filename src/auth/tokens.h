@@ -27,7 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Tokens, tokens_free)
 
 /* Makes and stores a token. `generation` (0: none) is remembered so that a heartbeat of an older
  * container can be told apart (spec 02 F12). Inside a transaction of the calling thread it is part
- * of it: call tokens_forget(workspace) when that rolls back. */
+ * of it: call tokens_forget(workspace) when that rolls back. Errors: ERROR_CONFLICT (unknown or
+ * removed workspace), ERROR_SUPERSEDED (another generation is wished). */
 gboolean tokens_mint(Tokens *tokens, const char *workspace_id, const char *origin,
                      gint64 generation, char token[CRYPTO_TOKEN_SIZE], GError **error);
 

@@ -262,7 +262,7 @@ static void come_back(Look *look, gint64 delay_us)
 static gboolean stop_failed(Look *look, const GError *cause, GError **error)
 {
     Db *db = look->reconciler->options.db;
-    gint64 delay_us = plan_back_off_us(look->runtime->attempts);
+    gint64 delay_us = plan_removal_back_off_us(look->runtime->attempts);
     RuntimeFailure failure = {.reason = REASON_REMOVAL_FAILED,
                               .sentence = reason_sentence(REASON_REMOVAL_FAILED)};
     gboolean current = FALSE;

@@ -5,6 +5,7 @@
 #define SECOND_US          G_GINT64_CONSTANT(1000000)
 #define BACK_OFF_FIRST_US  (5 * SECOND_US) /* spec 02, 17.3 E */
 #define BACK_OFF_MAX_US    (600 * SECOND_US)
+#define REMOVAL_MAX_US     (60 * SECOND_US) /* spec 02, 17: gone within two minutes */
 #define RESTARTING_LOOK_US (5 * SECOND_US)
 
 static Plan rest(gint64 again_at_us)
@@ -63,6 +64,11 @@ gint64 plan_back_off_us(gint64 attempts)
     for (gint64 i = 0; i < attempts && delay_us < BACK_OFF_MAX_US; i++)
         delay_us *= 2;
     return MIN(delay_us, BACK_OFF_MAX_US);
+}
+
+gint64 plan_removal_back_off_us(gint64 attempts)
+{
+    return MIN(plan_back_off_us(attempts), REMOVAL_MAX_US);
 }
 
 char *plan_url_dup(const ContainerInfo *container)

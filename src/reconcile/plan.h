@@ -64,3 +64,6 @@ char *plan_url_dup(const ContainerInfo *container);
 
 /* Microseconds until attempt number `attempts` + 1: 5 s x 2^n up to 10 min. */
 gint64 plan_back_off_us(gint64 attempts);
+/* The same for what shall go: up to a minute, so that it is gone two minutes after the last fault.
+ */
+gint64 plan_removal_back_off_us(gint64 attempts);

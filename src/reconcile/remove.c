@@ -217,7 +217,7 @@ static gboolean sweep_one(Sweep *sweep, const GarbageRow *intent, GError **error
 static gboolean postpone(Sweep *sweep, const GarbageRow *intent, const GError *cause,
                          GError **error)
 {
-    gint64 delay_us = plan_back_off_us(intent->attempts);
+    gint64 delay_us = plan_removal_back_off_us(intent->attempts);
 
     log_warning("removal failed", LOG_TEXT("workspace", intent->workspace_id),
                 LOG_TEXT("object", intent->ref), LOG_INT("attempts", intent->attempts + 1),

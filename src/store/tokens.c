@@ -8,7 +8,29 @@
 
 /* ---- Changing ---- */
 
-gboolean store_token_insert(Db *db, const StoreToken *token, GError **error)
+/* A removal that commits between this look and the insert would leave a live token behind: hence
+ * the lock. */
+static gboolean may_insert(Db *db, const StoreToken *token, GError **error)
+{
+    static const char sql[] =
+        "SELECT 1 FROM workspaces WHERE id = $1 AND status <> 'removed'" JOINED_FENCE("$2");
+    g_autoptr(DbRows) rows = NULL;
+
+    if (!joined_lock_workspace(db, token->workspace_id, error))
+        return FALSE;
+    rows = db_query(db, sql, error, DB_TEXT(token->workspace_id), DB_INT(token->generation));
+    if (!rows)
+        return FALSE;
+    if (db_rows_next(rows))
+        return TRUE;
+    if (!db_rows_done(rows, error))
+        return FALSE;
+    return token->generation
+               ? error_set(error, ERROR_SUPERSEDED, "a newer wish won")
+               : error_set(error, ERROR_CONFLICT, "the workspace is unknown or removed");
+}
+
+static gboolean insert(Db *db, const StoreToken *token, GError **error)
 {
     static const char sql[] =
         "INSERT INTO workspace_auth_tokens (id, workspace_id, token_hash, prefix, origin,"
@@ -18,7 +40,15 @@ gboolean store_token_insert(Db *db, const StoreToken *token, GError **error)
                    DB_BLOB(token->hash, sizeof token->hash), DB_TEXT(token->prefix),
                    DB_TEXT(token->origin), DB_INT(token->generation),
                    DB_INT(token->created_at_us ? token->created_at_us : clock_now_us()),
-                   DB_TIME(token->last_used_at_us)) ||
+                   DB_TIME(token->last_used_at_us));
+}
+
+gboolean store_token_insert(Db *db, const StoreToken *token, GError **error)
+{
+    g_autoptr(DbTransaction) own = NULL;
+
+    return (joined_begin(db, &own, error) && may_insert(db, token, error) &&
+            insert(db, token, error) && joined_commit(&own, error)) ||
            error_prefix(error, "insert a token of workspace %s", token->workspace_id);
 }
 

@@ -22,8 +22,8 @@ typedef struct {
     gint64 last_used_at_us; /* 0: never */
 } StoreToken;
 
-/* `created_at_us` 0 becomes now. Error: ERROR_CONFLICT when the workspace is unknown (foreign key).
- */
+/* `created_at_us` 0 becomes now. Errors: ERROR_CONFLICT when the workspace is unknown or removed;
+ * ERROR_SUPERSEDED when the token is bound to a generation and the wish is another one. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_token_insert(Db *db, const StoreToken *token,
                                                       GError **error);
 /* Revokes a live token of that workspace. `revoked` FALSE: no such one. */

@@ -179,6 +179,20 @@ static const char *check_wish(RandomRun *run, const char *id)
     return "it lives and is wished absent";
 }
 
+/* NULL: no token but of the living is live. */
+static char *check_token_rows(RandomRun *run, GHashTable *living)
+{
+    static const char sql[] =
+        "SELECT DISTINCT workspace_id FROM workspace_auth_tokens WHERE revoked_at IS NULL";
+    g_autoptr(DbRows) rows = db_query(run->house.db, sql, NULL);
+
+    g_assert_nonnull(rows);
+    while (db_rows_next(rows))
+        if (!g_hash_table_contains(living, db_rows_text(rows, 0)))
+            return g_strdup_printf("a token of %s is live", db_rows_text(rows, 0));
+    return NULL;
+}
+
 /* Nothing but the living has anything: containers, volumes, wishes, intents. Caller owns it. */
 static char *check_rest(RandomRun *run, gboolean strays_too)
 {
@@ -201,6 +215,8 @@ static char *check_rest(RandomRun *run, gboolean strays_too)
                 (int)((row->next_attempt_at_us - clock_now_us()) / CLOCK_SECOND_US),
                 row->last_error ? row->last_error : "no error");
     }
+    if (!wrong)
+        wrong = check_token_rows(run, living);
     g_assert_true(store_garbage_count(run->house.db, G_MAXINT64, &pending, &oldest_us, NULL));
     if (pending && strays_too && !wrong)
         wrong = g_strdup_printf("%d intents are left", (int)pending);

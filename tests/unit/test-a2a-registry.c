@@ -177,6 +177,24 @@ static void test_unknown_id(Fixture *fixture, gconstpointer data)
     g_assert_cmpstr(org_node_row(node)->name, ==, UNKNOWN);
 }
 
+/* Cause L35: the purge commits between the look at the token and the registration; what was purged
+ * came back as a workspace that nobody can remove for good. */
+static void test_no_ghost_of_a_purged_workspace(Fixture *fixture, gconstpointer data)
+{
+    char id[ID_SIZE], token[CRYPTO_TOKEN_SIZE];
+    g_autoptr(GError) error = NULL;
+    g_autoptr(WorkspaceRow) row = NULL;
+
+    (void)data;
+    add_in_state(fixture, WORKSPACE_PROVISIONING, id);
+    g_assert_true(register_as(fixture, id, "http://localhost:8001", NULL, FALSE, token, &error));
+    g_assert_true(db_exec(fixture->house.db, "DELETE FROM workspaces WHERE id = $1", NULL, &error,
+                          DB_TEXT(id)));
+    assert_register_fails(fixture, id, "http://localhost:8001", token, ERROR_NOT_FOUND, NULL);
+    g_assert_true(store_workspace_find(fixture->house.db, id, &row, &error));
+    g_assert_null(row);
+}
+
 static void test_strict_first_register_has_a_window(Fixture *fixture, gconstpointer data)
 {
     char starting[ID_SIZE], late[ID_SIZE], running[ID_SIZE], token[CRYPTO_TOKEN_SIZE];
@@ -612,6 +630,7 @@ int main(int argc, char **argv)
     ADD("register/own-addresses-are-trusted", test_own_addresses_are_trusted);
     ADD("register/removed-is-gone-and-paused-stays", test_removed_is_gone_and_paused_stays);
     ADD("register/unknown-id", test_unknown_id);
+    ADD("register/no-ghost-of-a-purged-workspace", test_no_ghost_of_a_purged_workspace);
     g_test_add("/a2a/register/strict-first-has-a-window", Fixture, NULL, set_up_strict,
                test_strict_first_register_has_a_window, tear_down);
     ADD("heartbeat/moves-the-status", test_heartbeat_moves_the_status);

@@ -302,10 +302,20 @@ static void test_back_off_doubles_up_to_ten_minutes(void)
     g_assert_cmpint(plan_back_off_us(G_MAXINT64), ==, 10 * CLOCK_MINUTE_US);
 }
 
+/* A removal that had failed for long came ten minutes after the engine was well again. */
+static void test_what_shall_go_is_tried_every_minute(void)
+{
+    g_assert_cmpint(plan_removal_back_off_us(3), ==, 40 * CLOCK_SECOND_US);
+    g_assert_cmpint(plan_removal_back_off_us(4), ==, CLOCK_MINUTE_US);
+    g_assert_cmpint(plan_removal_back_off_us(G_MAXINT64), ==, CLOCK_MINUTE_US);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/reconcile/each-row-of-the-table", test_each_row);
+    g_test_add_func("/reconcile/what-shall-go-is-tried-every-minute",
+                    test_what_shall_go_is_tried_every_minute);
     g_test_add_func("/reconcile/of-several-the-recorded-one-stays",
                     test_of_several_the_recorded_one_stays);
     g_test_add_func("/reconcile/a-moved-port-is-published-again",

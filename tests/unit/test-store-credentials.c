@@ -1,5 +1,6 @@
 /* Tokens of workspaces and organisations, and secrets. */
 #include "store/org_tokens.h"
+#include "store/runtime.h"
 #include "store/secrets.h"
 #include "store/tokens.h"
 #include "test-store-fixture.h"
@@ -57,6 +58,31 @@ static void test_a_token_comes_back_as_it_went_in(Fixture *fixture)
     id_make(token.id);
     id_make(token.workspace_id);
     token.hash[0] ^= 1;
+    token.generation = 0;
+    assert_fails(store_token_insert(fixture->db, &token, &error), ERROR_CONFLICT);
+}
+
+/* Cause L10: a start that mints while its workspace is being removed left a live token behind. */
+static void test_no_token_for_what_was_removed_or_superseded(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    StoreToken token = {.prefix = "12345678", .origin = "provision"};
+    RuntimeWish wish = {.desired = RUNTIME_RUNNING, .spec = "{}"};
+    gint64 generation = 0;
+
+    fixture_migrate(fixture);
+    store_make(fixture, "a", WORKSPACE_ONLINE, NULL, token.workspace_id);
+    assert_done(store_runtime_wish(fixture->db, token.workspace_id, &wish, &generation, &error));
+    id_make(token.id);
+    token.generation = generation + 1;
+    assert_fails(store_token_insert(fixture->db, &token, &error), ERROR_SUPERSEDED);
+    token.generation = generation;
+    assert_done(store_token_insert(fixture->db, &token, &error));
+    assert_done(db_exec(fixture->db, "UPDATE workspaces SET status = 'removed'", NULL, &error));
+    id_make(token.id);
+    token.hash[0] ^= 1;
+    assert_fails(store_token_insert(fixture->db, &token, &error), ERROR_SUPERSEDED);
+    token.generation = 0;
     assert_fails(store_token_insert(fixture->db, &token, &error), ERROR_CONFLICT);
 }
 
@@ -305,6 +331,8 @@ int main(int argc, char **argv)
 {
     fixture_main(argc, argv);
     store_add("/tokens/one-comes-back-as-it-went-in", test_a_token_comes_back_as_it_went_in);
+    store_add("/tokens/none-for-what-was-removed-or-superseded",
+              test_no_token_for_what_was_removed_or_superseded);
     store_add("/tokens/live-is-not-revoked-and-not-removed",
               test_live_is_not_revoked_and_not_removed);
     store_add("/tokens/rotation-spares-what-users-made", test_rotation_spares_what_users_made);

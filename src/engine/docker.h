@@ -96,6 +96,10 @@ gboolean docker_refuse(const DockerRequest *request, const DockerAnswer *answer,
 /* Says the daemon's sentence in the log, for outcomes that must not carry it. */
 void docker_log_refusal(const DockerRequest *request, const DockerAnswer *answer);
 
+/* When `refusal` of a start says that a dead container's endpoint has this one's name: removes the
+ * endpoint. TRUE: try again. */
+gboolean docker_free_endpoint(DockerEngine *docker, const char *ref, const DockerAnswer *refusal);
+
 /* ---- Operations by subject; contracts in engine.h ---- */
 
 gboolean docker_ping(Engine *self, GError **error);

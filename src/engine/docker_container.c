@@ -124,6 +124,12 @@ gboolean docker_start(Engine *self, const char *ref, GError **error)
 
     if (!docker_call(docker, &request, &answer, error))
         return FALSE;
+    if (docker_free_endpoint(docker, ref, &answer)) {
+        docker_answer_clear(&answer);
+        answer = (DockerAnswer){0};
+        if (!docker_call(docker, &request, &answer, error))
+            return FALSE;
+    }
     if (answer.status / 100 == 2 || answer.status == 304)
         return TRUE;
     if (docker_answer_is_absent(&answer)) {

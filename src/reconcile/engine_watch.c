@@ -157,6 +157,25 @@ static gboolean is_held(Reconciler *reconciler)
     return is_held;
 }
 
+/* Once, so that who wants to join our containers finds their network before the first of them; each
+ * start looks again. */
+static void ensure_network(Reconciler *reconciler)
+{
+    const ReconcilerOptions *options = &reconciler->options;
+    g_autoptr(GError) cause = NULL;
+    EngineLabels labels = {
+        .installation = (char *)options->installation,
+        .kind = (char *)ENGINE_KIND_NETWORK,
+    };
+
+    if (!options->engine || reconciler->has_network)
+        return;
+    reconciler->has_network =
+        engine_network_ensure(options->engine, options->network, &labels, &cause);
+    if (!reconciler->has_network)
+        log_warning("the containers' network cannot be made yet", LOG_CAUSE(cause));
+}
+
 /* When to come again, monotonic. */
 static gint64 do_pass(Reconciler *reconciler)
 {
@@ -168,6 +187,7 @@ static gint64 do_pass(Reconciler *reconciler)
     if (!open_gate(reconciler))
         return clock_monotonic_us() +
                (is_held(reconciler) ? interval_us : MIN(PING_DOWN_US, interval_us));
+    ensure_network(reconciler);
     if (pass_run(reconciler, begin_pass(reconciler, &number), &cause)) {
         note_pass(reconciler, number, began_us);
         return clock_monotonic_us() + interval_us;

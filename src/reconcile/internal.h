@@ -35,6 +35,7 @@ struct _Reconciler {
     Sightings *sightings;
     Cancel *cancel; /* fired by stop */
     Thread *pass_thread, *event_thread;
+    gboolean has_network; /* it was there or made since the start; the watching thread's only */
 
     Mutex lock; /* guards all that follows; never held across a call of another room */
     Condition changed;

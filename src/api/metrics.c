@@ -190,6 +190,8 @@ static void write_reconciler(GString *text, ApiCall *call)
         one(text, "workspaced_reconcile_last_success_seconds", "gauge",
             "Time since the last complete pass.",
             (double)(clock_monotonic_us() - status.last_pass_us) / 1e6);
+    one(text, "workspaced_reconcile_leads", "gauge",
+        "Whether this one of several servers on a database does the passes.", status.leads);
     one(text, "workspaced_reconcile_held", "gauge",
         "Whether installation or engine are in dispute and nothing is started or removed.",
         status.held);

@@ -58,6 +58,7 @@ static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
     json_out_text(out, "installation", reconciler_installation(call->api->reconciler));
     write_engine(out, call, &status);
     write_held(out, &status);
+    json_out_bool(out, "leads", status.leads);
     json_out_int(out, "operations", status.operations_running);
     json_out_int(out, "managed_containers", status.managed_containers);
     json_out_int(out, "managed_volumes", status.managed_volumes);

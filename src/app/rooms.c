@@ -46,6 +46,7 @@ struct _Rooms {
     Installation installation;
     A2aOptions a2a;
     Db *db;
+    DbHolds *holds;
     Engine *engine;
     Runtimes *runtimes;
     OrgTree *tree;
@@ -141,7 +142,9 @@ static gboolean build_ground(Rooms *rooms, GError **error)
     rooms->configs_dir = find_configs_dir(config);
     rooms->agent_path = find_agent(config);
     rooms->db = db_open(config->database_url, DATABASE_PATIENCE_MS, error);
-    return rooms->db && db_migrate(rooms->db, NULL, error) &&
+    rooms->holds =
+        rooms->db ? db_holds_open(config->database_url, DATABASE_PATIENCE_MS, error) : NULL;
+    return rooms->holds && db_migrate(rooms->db, NULL, error) &&
            installation_load(config, rooms->db, &rooms->installation, error) &&
            engine_choose(config, &rooms->engine, error);
 }
@@ -369,6 +372,7 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
     const Config *config = rooms->config;
     ReconcilerOptions options = {
         .db = rooms->db,
+        .holds = rooms->holds,
         .engine = rooms->engine,
         .events = rooms->events,
         .tree = rooms->tree,
@@ -607,6 +611,7 @@ void rooms_free(Rooms *rooms)
     org_tree_free(rooms->tree);
     runtimes_free(rooms->runtimes);
     engine_free(rooms->engine);
+    db_holds_close(rooms->holds);
     db_close(rooms->db);
     g_strfreev(rooms->addresses);
     g_free(rooms->url);

@@ -176,6 +176,49 @@ static void ensure_network(Reconciler *reconciler)
         log_warning("the containers' network cannot be made yet", LOG_CAUSE(cause));
 }
 
+#define LEADER "reconcile passes"
+
+/* One server of several does the passes; when it dies, or its session does, the next one that asks.
+ * A pass that somebody here waits for is done by any. */
+static gboolean leads(Reconciler *reconciler, GError **error)
+{
+    DbHolds *holds = reconciler->options.holds;
+    gboolean kept = TRUE;
+
+    if (!holds)
+        reconciler->leads = 1;
+    else if (reconciler->leads && !db_holds_is_kept(holds, reconciler->leads, &kept, error))
+        return FALSE;
+    if (!kept)
+        reconciler->leads = 0;
+    if (holds && !reconciler->leads && !db_holds_try(holds, LEADER, &reconciler->leads, error))
+        return FALSE;
+    mutex_lock(&reconciler->lock);
+    reconciler->status.leads = reconciler->leads != 0;
+    mutex_unlock(&reconciler->lock);
+    return TRUE;
+}
+
+static gboolean is_awaited(Reconciler *reconciler, guint64 number)
+{
+    gboolean is_awaited = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    is_awaited = number <= reconciler->awaited_pass;
+    mutex_unlock(&reconciler->lock);
+    return is_awaited;
+}
+
+static gboolean pass(Reconciler *reconciler, guint64 *number, GError **error)
+{
+    gboolean reaps = begin_pass(reconciler, number);
+
+    if (!leads(reconciler, error))
+        return FALSE;
+    return (!reconciler->leads && !is_awaited(reconciler, *number)) ||
+           pass_run(reconciler, reaps, error);
+}
+
 /* When to come again, monotonic. */
 static gint64 do_pass(Reconciler *reconciler)
 {
@@ -188,7 +231,7 @@ static gint64 do_pass(Reconciler *reconciler)
         return clock_monotonic_us() +
                (is_held(reconciler) ? interval_us : MIN(PING_DOWN_US, interval_us));
     ensure_network(reconciler);
-    if (pass_run(reconciler, begin_pass(reconciler, &number), &cause)) {
+    if (pass(reconciler, &number, &cause)) {
         note_pass(reconciler, number, began_us);
         return clock_monotonic_us() + interval_us;
     }

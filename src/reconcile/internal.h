@@ -43,10 +43,11 @@ struct _Reconciler {
     EngineInfo *host;   /* NULL: not asked yet */
     ReconcilerStatus status;
     gboolean wants_pass, wants_ping, wants_review;
+    DbTicket leads;         /* the watching thread's only; 0: another server leads the passes */
     GPtrArray *suspects;    /* orphans.c: containers to look at */
     GHashTable *containers; /* ids of ours, as of the last pass and the events since */
     /* Passes that began and that ended well; the next to begin reaps when it is this one. */
-    guint64 passes_begun, passes_done, reaping_pass;
+    guint64 passes_begun, passes_done, reaping_pass, awaited_pass;
     GArray *deletions;                     /* ReconcilerDeletions */
     gint64 down_logged_us, held_logged_us; /* monotonic; the watching thread's only */
     atomic_bool seems_lost, is_confirmed;  /* identity.c */
@@ -80,6 +81,7 @@ typedef struct {
     GPtrArray *containers;     /* ContainerInfo: ours, of this workspace */
     gboolean short_is_foreign; /* "ws-<short>" belongs to somebody else */
     gboolean wants_rest;       /* the step did what can be done now */
+    DbTicket turn;             /* among the servers of one database */
     char **missing;            /* required variables without a value, of the failed attempt */
 } Look;
 

@@ -22,6 +22,55 @@ static void look_forget(Look *look)
     look->short_is_foreign = FALSE;
 }
 
+/* ---- Several servers on one database ---- */
+
+/* A look takes a second at most, or as long as a pull. */
+#define TURN_AGAIN_US (250 * G_GINT64_CONSTANT(1000))
+
+static char *turn_name_dup(const char *id)
+{
+    return g_strconcat("reconcile workspace ", id, NULL);
+}
+
+/* FALSE: another server looks at it, or nothing is known now. */
+static gboolean take_turn(Look *look)
+{
+    DbHolds *holds = look->reconciler->options.holds;
+    g_autofree char *name = NULL;
+    g_autoptr(GError) cause = NULL;
+
+    if (!holds)
+        return TRUE;
+    name = turn_name_dup(look->id);
+    if (!db_holds_try(holds, name, &look->turn, &cause))
+        log_debug("no turn", LOG_TEXT("workspace", look->id), LOG_CAUSE(cause));
+    if (!look->turn)
+        executor_poke_at(look->reconciler->executor, look->id,
+                         clock_monotonic_us() + (cause ? RECONCILE_LATER_US : TURN_AGAIN_US));
+    return look->turn != 0;
+}
+
+static void give_turn(Look *look)
+{
+    DbHolds *holds = look->reconciler->options.holds;
+    g_autofree char *name = holds ? turn_name_dup(look->id) : NULL;
+
+    if (holds)
+        db_holds_release(holds, name, look->turn);
+}
+
+static gboolean look_has_turn(const Look *look, GError **error)
+{
+    DbHolds *holds = look->reconciler->options.holds;
+    gboolean kept = TRUE;
+
+    if (holds && !db_holds_is_kept(holds, look->turn, &kept, error))
+        return FALSE;
+    return kept || error_set(error, ERROR_SUPERSEDED, "another server may look at it");
+}
+
+/* ---- Fences ---- */
+
 gboolean look_is_current(Look *look, GError **error)
 {
     RuntimeDesired desired = RUNTIME_RUNNING;
@@ -30,6 +79,8 @@ gboolean look_is_current(Look *look, GError **error)
 
     if (executor_is_stopping(look->reconciler->executor))
         return error_set(error, ERROR_SUPERSEDED, "the server stops");
+    if (!look_has_turn(look, error))
+        return FALSE;
     if (!store_runtime_peek(look->reconciler->options.db, look->id, &desired, &generation, &found,
                             error))
         return FALSE;
@@ -234,7 +285,10 @@ static gboolean do_round(Look *look, gboolean *rests, gint64 *again_at_us, GErro
     if (!look->runtime) {
         *rests = TRUE;
         watch_forget(reconciler->watch, look->id);
-        return remove_intents(reconciler, look->id, FALSE, error);
+        if (!remove_intents(reconciler, look->id, FALSE, error))
+            return FALSE;
+        reconciler_note_gone(reconciler, look->id); /* another server may have done it */
+        return TRUE;
     }
     if (!look->workspace && look->runtime->warm_key && look->runtime->desired == RUNTIME_RUNNING)
         look->workspace = warm_stand_in(reconciler, look->runtime);
@@ -304,8 +358,12 @@ static gboolean handle(Look *look, const GError *cause, guint *unknowns)
     g_autoptr(GError) failure = NULL;
     gboolean rests = FALSE, is_away = FALSE;
 
-    if (error_is(cause, ERROR_SUPERSEDED))
-        return TRUE;
+    if (error_is(cause, ERROR_SUPERSEDED)) {
+        if (look_has_turn(look, NULL))
+            return TRUE;
+        come_back(look, TURN_AGAIN_US);
+        return FALSE;
+    }
     if (error_is(cause, ERROR_OUTCOME_UNKNOWN) && ++*unknowns < UNKNOWNS_MAX)
         return TRUE;
     /* While the engine is down no look begins; one that answers pings only has its limit, too. One
@@ -330,31 +388,41 @@ static void rest_until(Look *look, gint64 again_at_us)
         come_back(look, MAX(again_at_us - clock_now_us(), 0));
 }
 
-void look_run(const char *id, void *data)
+static void do_rounds(Look *look)
 {
-    Look look = {.reconciler = data, .id = id};
+    const char *id = look->id;
     guint unknowns = 0, rounds = 0;
 
-    for (; rounds < ROUNDS_MAX && !executor_is_stopping(look.reconciler->executor); rounds++) {
+    for (; rounds < ROUNDS_MAX && !executor_is_stopping(look->reconciler->executor); rounds++) {
         g_autoptr(GError) error = NULL;
         gboolean rests = FALSE;
         gint64 again_at_us = 0;
 
-        if (do_round(&look, &rests, &again_at_us, &error)) {
-            watch_note_away(look.reconciler->watch, id, FALSE);
+        if (do_round(look, &rests, &again_at_us, &error)) {
+            watch_note_away(look->reconciler->watch, id, FALSE);
             if (!rests)
                 continue;
-            rest_until(&look, again_at_us);
+            rest_until(look, again_at_us);
             break;
         }
-        if (!handle(&look, error, &unknowns))
+        if (!handle(look, error, &unknowns))
             break;
     }
     if (rounds == ROUNDS_MAX) {
         log_error("a workspace does not come to rest", LOG_TEXT("workspace", id));
-        come_back(&look, plan_back_off_us(2));
+        come_back(look, plan_back_off_us(2));
     }
+}
+
+void look_run(const char *id, void *data)
+{
+    Look look = {.reconciler = data, .id = id};
+
+    if (!take_turn(&look))
+        return;
+    do_rounds(&look);
     look_forget(&look);
+    give_turn(&look);
 }
 
 /* Thawing takes no longer than stopping, and somebody waits for it. */

@@ -288,7 +288,7 @@ gboolean reconciler_await_pass(Reconciler *reconciler, gboolean reaps, guint pat
     gboolean is_done = FALSE;
 
     mutex_lock(&reconciler->lock);
-    awaited = reconciler->passes_begun + 1;
+    awaited = reconciler->awaited_pass = reconciler->passes_begun + 1;
     if (reaps)
         reconciler->reaping_pass = awaited;
     reconciler->wants_pass = TRUE;

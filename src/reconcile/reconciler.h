@@ -10,6 +10,7 @@
 #include "auth/tokens.h"
 #include "base/config.h"
 #include "db/db.h"
+#include "db/holds.h"
 #include "engine/engine.h"
 #include "events/events.h"
 #include "org/tree.h"
@@ -20,6 +21,7 @@ typedef struct _Reconciler Reconciler;
 
 typedef struct {
     Db *db;
+    DbHolds *holds; /* locks between several servers of one database; NULL: there is one */
     Engine *engine; /* NULL: no engine; every start fails with that reason */
     Events *events;
     OrgTree *tree;
@@ -141,6 +143,7 @@ typedef struct {
     gint64 pass_duration_us;
     guint managed_containers, managed_volumes, orphans, operations_running;
     guint quarantined;    /* of the orphans: volumes that wait for their day */
+    gboolean leads;       /* of several servers on one database this one does the passes */
     gboolean held;        /* installation or engine in dispute: nothing is started or deleted */
     const char *held_why; /* static; NULL: not held */
     gint64 held_since_us; /* wall; 0: not held */

@@ -22,7 +22,9 @@ typedef struct {
     char *folder, *agent;
     World *world;
     Engine *engine;
+    const char *database_url; /* NULL: a file in the folder */
     Db *db;
+    DbHolds *holds;
     Tokens *tokens;
     OrgTree *tree;
     Events *events;
@@ -104,11 +106,15 @@ static inline void house_build(House *house)
 
 static inline void house_open_db(House *house)
 {
-    g_autofree char *url = g_strdup_printf("sqlite:%s/a.db", house->folder);
+    g_autofree char *url = house->database_url ? g_strdup(house->database_url)
+                                               : g_strdup_printf("sqlite:%s/a.db", house->folder);
     g_autoptr(GError) error = NULL;
 
     if (!house->db)
         house->db = db_open(url, 1000, &error);
+    g_assert_no_error(error);
+    if (!house->holds)
+        house->holds = db_holds_open(url, 1000, &error);
     g_assert_no_error(error);
 }
 
@@ -130,6 +136,7 @@ static inline void house_open(House *house)
         house->engine = house->wrap(house->engine, house->wrap_data);
     options = (ReconcilerOptions){
         .db = house->db,
+        .holds = house->holds,
         .engine = house->engine,
         .events = house->events,
         .tree = house->tree,
@@ -157,6 +164,7 @@ static inline void house_close(House *house)
     g_clear_pointer(&house->events, events_free);
     g_clear_pointer(&house->tree, org_tree_free);
     g_clear_pointer(&house->tokens, tokens_free);
+    g_clear_pointer(&house->holds, db_holds_close);
     g_clear_pointer(&house->db, db_close);
 }
 

@@ -87,6 +87,7 @@ typedef struct {
     guint fail_at;
     WorldFault fault;
     guint creates, starts, pulls;
+    guint tries; /* of both, also those that had nothing to do any more */
     guint starting, stopping, most_starting, most_stopping; /* engine calls at once */
     guint slow_us;                                          /* each start and stop takes so long */
 } World;
@@ -421,6 +422,7 @@ static inline gboolean world_create(Engine *self, const ContainerSpec *spec, cha
 
     if (!world_enter(world, TRUE, error))
         return FALSE;
+    world->tries++;
     if (world_find(world, spec->name))
         return world_refuse(world, error, ERROR_CONFLICT, "the name is taken");
     if (!world_has_image(world, spec->image))
@@ -488,6 +490,9 @@ static inline gboolean world_start(Engine *self, const char *ref, GError **error
     gboolean done = FALSE;
 
     world_busy(world, &world->starting, &world->most_starting, 1);
+    world_lock(world);
+    world->tries++;
+    world_unlock(world);
     done = world_start_now(world, ref, error);
     world_busy(world, &world->starting, &world->most_starting, -1);
     return done;

@@ -149,6 +149,20 @@ export async function listChatActivity(id: string): Promise<Record<string, unkno
   }
 }
 
+export type LifeVerb = 'restart' | 'pause' | 'resume' | 'hibernate';
+
+export async function changeLife(id: string, verb: LifeVerb): Promise<Record<string, unknown>> {
+  const answer = await call('POST', `${workspacePath(id)}/${verb}`, {});
+  return isRecord(answer) ? answer : {};
+}
+
+/** The last lines that its container printed; also of one that is gone. */
+export async function readLog(id: string, lines: number): Promise<string> {
+  const response = await send('GET', `${workspacePath(id)}/logs?lines=${lines}`);
+  if (!response.ok) throw await failure(response);
+  return response.text();
+}
+
 export function agentPath(id: string): string {
   return `${workspacePath(id)}/a2a`;
 }

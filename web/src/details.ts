@@ -11,7 +11,7 @@ import { statusWords } from './status';
 import { duration, timeElement } from './time';
 import type { Store } from './store';
 import { toast } from './toast';
-import { type Workspace, asList, asText, isRecord } from './types';
+import { type Failure, type Workspace, asList, asText, isRecord } from './types';
 
 export class DetailsPanel implements Panel {
   readonly element: HTMLElement;
@@ -110,6 +110,7 @@ function facts(workspace: Workspace, parent: Workspace | undefined): Node[] {
   const words = statusWords(workspace.status);
   return [
     ...fact('Status', `${words.label}. `, h('span', { className: 'muted' }, words.meaning)),
+    ...(workspace.failure ? fact('Reason', h('code', {}, workspace.failure.reason), exitText(workspace.failure)) : []),
     ...(workspace.lastError ? fact('Last error', workspace.lastError) : []),
     ...fact('Current task', workspace.currentTask || '–'),
     ...fact('Id', h('span', { className: 'fact-id' }, h('code', {}, workspace.id), copyButton(workspace.id))),
@@ -122,6 +123,10 @@ function facts(workspace: Workspace, parent: Workspace | undefined): Node[] {
     ...fact('Created', timeElement(workspace.createdAt)),
     ...(workspace.url ? fact('Address', h('code', {}, workspace.url)) : []),
   ];
+}
+
+function exitText({ exitCode }: Failure): string {
+  return exitCode === null ? '' : `, exit code ${exitCode}`;
 }
 
 function copyButton(text: string): HTMLElement | null {

@@ -14,7 +14,7 @@ const words: Record<string, EventWords> = {
   WORKSPACE_PULL_PROGRESS: { title: 'Fetching the image', tone: 'busy', detail: (p) => joined(percentOf(p), p['text']) },
   WORKSPACE_ONLINE: { title: 'Online', tone: 'good', detail: (p) => asText(p['url']) },
   WORKSPACE_AWAITING_AGENT: { title: 'Waiting for agent', tone: 'busy' },
-  WORKSPACE_OFFLINE: { title: 'Offline', tone: 'idle' },
+  WORKSPACE_OFFLINE: { title: 'Offline', tone: 'idle', detail: endOf },
   WORKSPACE_DEGRADED: { title: 'Degraded', tone: 'warn', detail: (p) => asText(p['sample_error']) },
   WORKSPACE_PROVISION_FAILED: { title: 'Start failed', tone: 'bad', detail: (p) => asText(p['error']) },
   WORKSPACE_REMOVED: { title: 'Removed', tone: 'idle' },
@@ -54,6 +54,11 @@ function joined(...parts: unknown[]): string {
 
 function percentOf(payload: Record<string, unknown>): string {
   return typeof payload['percent'] === 'number' ? `${payload['percent']} %` : '';
+}
+
+function endOf(payload: Record<string, unknown>): string {
+  const code = typeof payload['exit_code'] === 'number' ? `exit code ${payload['exit_code']}` : '';
+  return joined(asText(payload['reason']).replaceAll('_', ' '), code);
 }
 
 function tierOf(payload: Record<string, unknown>): string {

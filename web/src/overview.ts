@@ -24,7 +24,7 @@ export class Overview {
 
   update(): void {
     const all = this.store.all();
-    const now = JSON.stringify([this.store.loaded, this.store.problem, all.map((w) => [w.id, w.name, w.status, w.lastError])]);
+    const now = JSON.stringify([this.store.loaded, this.store.problem, all.map((w) => [w.id, w.name, w.status, w.lastError, w.failure])]);
     if (now === this.shown) return;
     this.shown = now;
     replace(this.element, ...this.parts(all));
@@ -82,7 +82,7 @@ function attention(troubled: readonly Workspace[]): HTMLElement | null {
       'li',
       { className: 'card' },
       h('a', { href: addressOf(workspace.id) }, workspace.name),
-      h('span', { className: 'muted' }, ` ${workspace.lastError || statusWords(workspace.status).meaning}`),
+      h('span', { className: 'muted' }, ` ${workspace.failure?.message || workspace.lastError || statusWords(workspace.status).meaning}`),
     ),
   );
   if (rest > 0) items.push(h('li', { className: 'muted' }, `and ${rest} more`));

@@ -21,6 +21,8 @@ const statusOf: Record<string, string> = {
 /** Events after which only the list can tell how the organisation looks. */
 const structural = new Set([
   'WORKSPACE_PROVISIONING',
+  'WORKSPACE_PROVISION_FAILED', // the hint and the end of the log stand in the list only
+  'WORKSPACE_OFFLINE',
   'WORKSPACE_UPDATED',
   'WORKSPACE_REMOVED',
   'WORKSPACE_EXPANDED',
@@ -43,16 +45,18 @@ export function applyEvent(workspaces: Workspaces, event: LiveEvent): boolean {
 
 function changeOf(workspace: Workspace, { event, payload }: LiveEvent): Partial<Workspace> {
   const status = statusOf[event];
-  const change: Partial<Workspace> = status ? { status } : {};
+  const change: Partial<Workspace> = status ? { status, pull: null } : {};
   switch (event) {
     case 'WORKSPACE_PROVISIONING':
       return { ...change, name: asText(payload['name']) || workspace.name };
     case 'WORKSPACE_ONLINE':
-      return 'agent_card' in payload ? { ...change, agentCard: payload['agent_card'] } : change;
+      return { ...change, failure: null, ...('agent_card' in payload ? { agentCard: payload['agent_card'] } : {}) };
     case 'WORKSPACE_DEGRADED':
       return { ...change, errorRate: asNumber(payload['error_rate']), lastError: asText(payload['sample_error']) };
     case 'WORKSPACE_PROVISION_FAILED':
       return { ...change, lastError: asText(payload['error']) || workspace.lastError };
+    case 'WORKSPACE_PULL_PROGRESS':
+      return { pull: { percent: typeof payload['percent'] === 'number' ? payload['percent'] : null, text: asText(payload['text']) } };
     case 'WORKSPACE_PAUSED':
       return { ...change, currentTask: '', activeTasks: 0 };
     case 'WORKSPACE_UPDATED':
@@ -144,7 +148,7 @@ export class Store {
     const revision = this.revision;
     try {
       const rows = await listWorkspaces();
-      this.workspaces = new Map(rows.map((row) => [row.id, row]));
+      this.workspaces = new Map(rows.map((row) => [row.id, { ...row, pull: this.pullOf(row) }]));
       this.loaded = true;
       this.problem = '';
       if (revision !== this.revision) this.refreshSoon(); // the answer may be older than an event we had applied
@@ -155,6 +159,11 @@ export class Store {
     } finally {
       this.changed();
     }
+  }
+
+  /** What only events tell outlives a fetch. */
+  private pullOf(row: Workspace): Workspace['pull'] {
+    return row.status === 'provisioning' ? (this.workspaces.get(row.id)?.pull ?? null) : null;
   }
 
   /** Shows a workspace before its first event or list has arrived. */

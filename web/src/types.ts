@@ -14,10 +14,26 @@ export interface Workspace {
   currentTask: string;
   errorRate: number;
   lastError: string;
+  failure: Failure | null;
+  pull: Pull | null; // while its image is fetched; known from live events only
   uptimeSeconds: number;
   createdAt: string;
   heartbeatAt: string;
   agentCard: unknown;
+}
+
+/** Why a workspace does not run. */
+export interface Failure {
+  reason: string; // a fixed word
+  message: string;
+  hint: string;
+  exitCode: number | null;
+}
+
+/** How far the fetching of an image is. */
+export interface Pull {
+  percent: number | null;
+  text: string;
 }
 
 export interface EventRow {
@@ -49,6 +65,16 @@ export function asList(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+function readFailure(value: unknown): Failure | null {
+  if (!isRecord(value)) return null;
+  return {
+    reason: asText(value['reason']),
+    message: asText(value['message']),
+    hint: asText(value['hint']),
+    exitCode: typeof value['exit_code'] === 'number' ? value['exit_code'] : null,
+  };
+}
+
 export function readWorkspace(value: unknown): Workspace | null {
   if (!isRecord(value) || typeof value['id'] !== 'string') return null;
   return {
@@ -64,6 +90,8 @@ export function readWorkspace(value: unknown): Workspace | null {
     currentTask: asText(value['current_task']),
     errorRate: asNumber(value['last_error_rate']),
     lastError: asText(value['last_sample_error']),
+    failure: readFailure(value['failure']),
+    pull: null,
     uptimeSeconds: asNumber(value['uptime_seconds']),
     createdAt: asText(value['created_at']),
     heartbeatAt: asText(value['last_heartbeat_at']),

@@ -1,15 +1,16 @@
 // The main side for one workspace: its head, what is wrong with it, and the tabs Chat, Details and Events.
 
+import { Banner } from './banner';
 import { ChatPanel, type Panel } from './chat';
 import type { Conversations } from './conversation';
 import { DetailsPanel } from './details';
 import { h, replace, setAttribute, setText } from './dom';
 import { EventsPanel } from './events';
 import { icon } from './icons';
+import { LifeButtons } from './life';
 import { type Tab, addressOf, go, tabs } from './route';
 import { statusView } from './status-view';
 import type { Store } from './store';
-import { duration } from './time';
 import type { LiveEvent, Workspace } from './types';
 
 const labels: Record<Tab, string> = { chat: 'Chat', details: 'Details', events: 'Events' };
@@ -25,11 +26,11 @@ export class WorkspaceView {
   private readonly status = statusView();
   private readonly role = h('p', { className: 'muted view-role' });
   private readonly task = h('span', { className: 'view-task', hidden: true });
-  private readonly banner = h('div', { className: 'banner', hidden: true });
+  private readonly banner = new Banner();
+  private readonly life: LifeButtons;
   private readonly panelHolder = h('div', { className: 'panel', id: 'panel', attributes: { role: 'tabpanel' } });
   private readonly tabButtons = new Map<Tab, HTMLElement>();
   private readonly timer: number;
-  private bannerShown = '';
   private panel: Panel | null = null;
   private tab: Tab | null = null;
 
@@ -39,8 +40,9 @@ export class WorkspaceView {
     private readonly conversations: Conversations,
     private readonly callbacks: WorkspaceViewCallbacks,
   ) {
-    this.element = h('section', { className: 'view' }, this.head(), this.banner, this.tabList(), this.panelHolder);
-    this.timer = window.setInterval(() => this.showElapsed(), 1000);
+    this.life = new LifeButtons(workspace, store);
+    this.element = h('section', { className: 'view' }, this.head(), this.banner.element, this.tabList(), this.panelHolder);
+    this.timer = window.setInterval(() => this.banner.showElapsed(), 1000);
     this.update(workspace);
   }
 
@@ -56,7 +58,8 @@ export class WorkspaceView {
     this.task.title = workspace.currentTask;
     this.task.hidden = workspace.currentTask === '';
     this.status.show(workspace.status);
-    this.showBanner();
+    this.banner.update(workspace);
+    this.life.update(workspace);
     this.panel?.update(workspace);
   }
 
@@ -115,6 +118,7 @@ export class WorkspaceView {
       h(
         'div',
         { className: 'view-actions' },
+        this.life.element,
         h(
           'button',
           {
@@ -140,31 +144,6 @@ export class WorkspaceView {
         ),
       ),
     );
-  }
-
-  /* ---- what is wrong, or still going on ---- */
-
-  private showBanner(): void {
-    const { status, lastError } = this.workspace;
-    const key = `${status}\n${lastError}`;
-    if (key === this.bannerShown) return;
-    this.bannerShown = key;
-    const isProblem = status === 'failed' || status === 'degraded';
-    const isStarting = status === 'provisioning';
-    this.banner.hidden = !isProblem && !isStarting;
-    setAttribute(this.banner, 'data-tone', status === 'failed' ? 'bad' : status === 'degraded' ? 'warn' : 'busy');
-    setAttribute(this.banner, 'role', isProblem ? 'alert' : null);
-    if (isProblem) replace(this.banner, icon('warning'), problemText(status, lastError));
-    else if (isStarting) replace(this.banner, ...startingParts());
-    this.showElapsed();
-  }
-
-  private showElapsed(): void {
-    const elapsed = this.banner.querySelector('.elapsed');
-    const since = Date.parse(this.workspace.createdAt);
-    if (!elapsed || Number.isNaN(since)) return;
-    const seconds = (Date.now() - since) / 1000;
-    setText(elapsed, seconds >= 1 && seconds < 3600 ? duration(seconds) : ''); // a restart counts from an older creation
   }
 
   /* ---- tabs: arrows move and select, as in the ARIA pattern with automatic activation ---- */
@@ -199,16 +178,4 @@ export class WorkspaceView {
     go(this.workspace.id, tab);
     this.tabButtons.get(tab)?.focus();
   }
-}
-
-function problemText(status: string, lastError: string): HTMLElement {
-  const title = status === 'failed' ? 'This workspace could not be started.' : 'Many tasks of this agent fail.';
-  return h('div', {}, h('strong', {}, title), lastError ? h('pre', {}, lastError) : null);
-}
-
-function startingParts(): Node[] {
-  return [
-    h('div', {}, h('strong', {}, 'Starting '), h('span', { className: 'elapsed muted' })),
-    h('div', { className: 'progress', attributes: { role: 'progressbar', 'aria-label': 'Starting the workspace' } }, h('i', {})),
-  ];
 }

@@ -3,6 +3,7 @@
 #include "app/footprint.h"
 #include "app/privileges.h"
 #include "app/rooms.h"
+#include "app/tenant_settings.h"
 #include "auth/state_files.h"
 #include "base/log.h"
 #include "db/migrations.h"
@@ -28,14 +29,6 @@ static int fail(const GError *error)
     return error_is(error, ERROR_INVALID) ? EXIT_USAGE : EXIT_FAILURE;
 }
 
-static Config *load_config(const char *const *flags, GError **error)
-{
-    g_autofree char *folder = g_get_current_dir();
-    g_auto(GStrv) environment = g_get_environ();
-
-    return config_load(flags, (const char *const *)environment, folder, error);
-}
-
 static void setup_log(const Config *config)
 {
     LogLevel level = LOG_LEVEL_INFO;
@@ -47,6 +40,32 @@ static void setup_log(const Config *config)
     else if (strcmp(config->log_format, "text") == 0)
         format = LOG_FORMAT_TEXT;
     log_setup(level, format);
+}
+
+/* What a hosted tenant's control plane says replaces variables; a refusal or a silence changes
+ * nothing. Spec 02, sections 3 and 5. */
+static Config *load_config(const char *const *flags, GError **error)
+{
+    g_autofree char *folder = g_get_current_dir();
+    g_auto(GStrv) environment = g_get_environ();
+    g_autoptr(GError) cause = NULL;
+    Config *config = config_load(flags, (const char *const *)environment, folder, error);
+    Config *refreshed = NULL;
+
+    if (!config)
+        return NULL;
+    setup_log(config);
+    if (!tenant_settings_are_wanted(config))
+        return config;
+    if (tenant_settings_load(config, &environment, &cause))
+        refreshed = config_load(flags, (const char *const *)environment, folder, &cause);
+    if (!refreshed) {
+        log_warning("settings of the tenant were not refreshed", LOG_CAUSE(cause));
+        return config;
+    }
+    config_free(config);
+    setup_log(refreshed);
+    return refreshed;
 }
 
 /* ---- serve ---- */
@@ -130,7 +149,7 @@ static gboolean check_engine(const Config *config, GError **error)
     g_autoptr(Engine) engine = NULL;
     g_autoptr(EngineInfo) info = NULL;
 
-    if (!engine_choose(config, &engine, error))
+    if (!engine_choose(config, NULL, &engine, error))
         return FALSE;
     if (!engine) {
         printf("engine     none\n");
@@ -225,7 +244,6 @@ static int run_command(const Command *command, const char *const *flags)
 
     if (!config)
         return fail(error);
-    setup_log(config);
     if (!privileges_drop(config, &error))
         return fail(error);
     return command->run(config);

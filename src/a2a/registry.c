@@ -67,7 +67,8 @@ typedef struct {
     TokenOwner owner;    /* owner.id "": no token was asked for */
     char *event_payload; /* NULL: no event */
     gint64 now_us;
-    char *token; /* out: CRYPTO_TOKEN_SIZE bytes */
+    gint64 generation; /* of the wish, for a token that is bound to it; 0: none */
+    char *token;       /* out: CRYPTO_TOKEN_SIZE bytes */
 } Registration;
 
 static gboolean check_url(Registry *registry, const RegisterBody *body, GError **error)
@@ -95,6 +96,25 @@ static gboolean is_first_window_open(Registry *registry, const WorkspaceRow *row
     return is_expected && now_us - started_us < window_us;
 }
 
+/* Who shows a token that was revoked is what was there before: a machine that is being ended. Its
+ * successor comes without one. */
+static gboolean check_successor(Registry *registry, const Registration *registration,
+                                GError **error)
+{
+    const char *bearer = registration->caller->bearer;
+    guint8 hash[CRYPTO_HASH_SIZE];
+    StoreToken token;
+    gboolean found = FALSE;
+
+    if (!registry->options.is_hosted || !bearer || !*bearer)
+        return TRUE;
+    crypto_sha256(bearer, strlen(bearer), hash);
+    if (!store_token_find_any(registry->options.db, hash, &token, &found, error))
+        return FALSE;
+    return !found || strcmp(token.workspace_id, registration->body->id) != 0 ||
+           error_set(error, ERROR_UNAUTHENTICATED, "invalid workspace auth token");
+}
+
 static gboolean check_first(Registry *registry, Registration *registration, GError **error)
 {
     const char *id = registration->body->id;
@@ -105,6 +125,8 @@ static gboolean check_first(Registry *registry, Registration *registration, GErr
         return FALSE;
     if (has_live) /* somebody came first, in this moment */
         return error_set(error, ERROR_UNAUTHENTICATED, "missing workspace auth token");
+    if (!check_successor(registry, registration, error))
+        return FALSE;
     if (!registry->options.options.strict || registration->caller->is_admin)
         return TRUE;
     if (!store_workspace_find(registry->options.db, id, &row, error))
@@ -168,6 +190,7 @@ static gboolean store_registration(Registry *registry, Registration *registratio
         return error_set(error, ERROR_NOT_FOUND, "workspace not found");
     if (!result.found && !insert_unknown(registry, registration, error))
         return FALSE;
+    registration->generation = registry->options.is_hosted ? result.generation : 0;
     if (!result.found || result.after == WORKSPACE_ONLINE)
         registration->event_payload =
             online_payload_dup(result.found ? result.url : body->url, body->agent_card);
@@ -189,8 +212,8 @@ static gboolean write_registration(Registry *registry, Registration *registratio
         !event_store(registry->options.db, "WORKSPACE_ONLINE", id, registration->event_payload,
                      registration->now_us, error))
         return FALSE;
-    if (is_first && !tokens_mint(registry->options.tokens, id, TOKEN_ORIGIN_REGISTER, 0,
-                                 registration->token, error))
+    if (is_first && !tokens_mint(registry->options.tokens, id, TOKEN_ORIGIN_REGISTER,
+                                 registration->generation, registration->token, error))
         return FALSE;
     return db_commit(&transaction, error);
 }
@@ -336,6 +359,9 @@ gboolean registry_heartbeat(Registry *registry, const HeartbeatBody *body,
     if (!registry_boot_check(registry->options.tokens, body->workspace_id, caller->bearer,
                              "workspace", &owner, error))
         return FALSE;
+    /* Between two machines no token lives; what beats then is the one that is being ended (F12). */
+    if (registry->options.is_hosted && registry->options.options.strict && !*owner.id)
+        return error_set(error, ERROR_UNAUTHENTICATED, "invalid workspace auth token");
     g_autoptr(OrgNode) before = beat(registry, body);
     if (!before)
         return TRUE; /* unknown or removed: no effect (F48) */

@@ -24,6 +24,8 @@ typedef struct {
     Events *events;
     Forwards *forwards; /* NULL: nobody is waiting for signs of life */
     A2aOptions options;
+    /* Machines get no token along: the first registration of each generation is given one, bound to that generation. */
+    gboolean is_hosted;
 } RegistryOptions;
 
 /* Pointers are borrowed until registry_free. */

@@ -38,6 +38,8 @@ gboolean api_workspace_pause(ApiCall *call, GError **error);
 gboolean api_workspace_resume(ApiCall *call, GError **error);
 gboolean api_workspace_hibernate(ApiCall *call, GError **error);
 
+/* workspace_console.c: spec 01, section 18.2 */
+gboolean api_workspace_console(ApiCall *call, GError **error);
 /* workspace_logs.c: ours */
 gboolean api_workspace_logs(ApiCall *call, GError **error);
 

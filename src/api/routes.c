@@ -71,6 +71,7 @@ const Route api_routes[] = {
     {"POST", "/workspaces/:id/a2a", AUTH_IN_HANDLER, 0, MIB, api_a2a},
     {"GET", "/workspaces/:id/activity", AUTH_WORKSPACE, 0, 4 * KIB, api_activity_list},
     {"GET", "/workspaces/:id/events/stream", AUTH_WORKSPACE, 0, 4 * KIB, api_event_stream},
+    {"GET", "/workspaces/:id/console", AUTH_ADMIN, 0, 4 * KIB, api_workspace_console},
     {"GET", "/workspaces/:id/logs", AUTH_WORKSPACE, 0, 4 * KIB, api_workspace_logs},
 
     {"GET", "/", AUTH_OPEN, ROUTE_HEAD | ROUTE_IN_PLACE | ROUTE_PAGE, 4 * KIB, api_web_page},

@@ -34,6 +34,22 @@ static Engine *open_sandbox(const Config *config, GError **error)
     return engine_sandbox_new(directory, error);
 }
 
+static Engine *open_control_plane(const Config *config, const char *installation, GError **error)
+{
+    ControlPlaneSettings settings = {
+        .base_url = config->cp_provision_url,
+        .org_id = config->org_id,
+        .shared_secret = config->cp_shared_secret,
+        .admin_token = config->admin_token,
+        .admin_api_token = config->cp_admin_api_token,
+        .installation = installation,
+    };
+
+    if (!config->platform_url && !config->external_platform_url)
+        log_warning("hosted machines cannot find this server: PLATFORM_URL is not set");
+    return engine_control_plane_open(&settings, error);
+}
+
 static Engine *open_named(const Config *config, const char *name, GError **error)
 {
     return strcmp(name, "sandbox") == 0 ? open_sandbox(config, error) : open_docker(config, error);
@@ -68,9 +84,14 @@ static gboolean choose_auto(const Config *config, Engine **engine, GError **erro
     return !*engine || state_file_write(config->data_dir, CHOICE_FILE, engine_name(*engine), error);
 }
 
-gboolean engine_choose(const Config *config, Engine **engine, GError **error)
+gboolean engine_choose(const Config *config, const char *installation, Engine **engine,
+                       GError **error)
 {
     *engine = NULL;
+    if (config->hosted) {
+        *engine = open_control_plane(config, installation, error);
+        return *engine != NULL;
+    }
     if (strcmp(config->engine, "none") == 0)
         return TRUE;
     if (strcmp(config->engine, "auto") == 0)

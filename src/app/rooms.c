@@ -146,7 +146,7 @@ static gboolean build_ground(Rooms *rooms, GError **error)
         rooms->db ? db_holds_open(config->database_url, DATABASE_PATIENCE_MS, error) : NULL;
     return rooms->holds && db_migrate(rooms->db, NULL, error) &&
            installation_load(config, rooms->db, &rooms->installation, error) &&
-           engine_choose(config, &rooms->engine, error);
+           engine_choose(config, rooms->installation.id, &rooms->engine, error);
 }
 
 /* ---- Middle floors: what the house knows ---- */
@@ -318,6 +318,7 @@ static void build_messages(Rooms *rooms)
         .events = rooms->events,
         .forwards = rooms->forwards,
         .options = rooms->a2a,
+        .is_hosted = rooms->engine && engine_is_hosted(rooms->engine),
     };
     ProxyOptions proxy = {
         .db = rooms->db,

@@ -29,6 +29,9 @@ typedef struct {
 #define FIELD(name_)      offsetof(Config, name_)
 #define NO_LIMIT          G_MAXINT64
 
+#define DEFAULT_RUNTIME        "builtin"
+#define HOSTED_DEFAULT_RUNTIME "langgraph" /* the platform's machines bring agents of their own */
+
 static const Option options[] = {
     HEADING("Network"),
     {"PORT", "port", OPTION_INT, FIELD(port), "8080", 0, 65535, JUNK_REFUSED, FALSE,
@@ -79,7 +82,18 @@ static const Option options[] = {
      "organisation id of a hosted tenant"},
     HEADING("Container engine"),
     {"WORKSPACED_ENGINE", "engine", OPTION_TEXT, FIELD(engine), "auto", 0, 0, JUNK_REFUSED, FALSE,
-     "auto (Docker if its socket answers, else the sandbox), docker, podman, sandbox or none"},
+     "auto (the control plane when MOLECULE_ORG_ID is set, else Docker if its socket answers, else the sandbox), "
+     "docker, podman, sandbox, control-plane or none"},
+    {"MOLECULE_CP_URL", "cp-url", OPTION_TEXT, FIELD(cp_url), "https://api.moleculesai.app", 0, 0,
+     JUNK_REFUSED, FALSE, "the control plane of a hosted tenant; https unless it is on this machine"},
+    {"CP_PROVISION_URL", "cp-provision-url", OPTION_TEXT, FIELD(cp_provision_url), NULL, 0, 0,
+     JUNK_REFUSED, FALSE, "where machines are ordered; unset: MOLECULE_CP_URL"},
+    {"MOLECULE_CP_SHARED_SECRET", "cp-shared-secret", OPTION_TEXT, FIELD(cp_shared_secret), NULL, 0, 0,
+     JUNK_REFUSED, TRUE, "credential for ordering machines; unset: PROVISION_SHARED_SECRET"},
+    {"PROVISION_SHARED_SECRET", "provision-shared-secret", OPTION_TEXT, FIELD(provision_shared_secret),
+     NULL, 0, 0, JUNK_REFUSED, TRUE, "the same under its former name"},
+    {"CP_ADMIN_API_TOKEN", "cp-admin-api-token", OPTION_TEXT, FIELD(cp_admin_api_token), NULL, 0, 0,
+     JUNK_REFUSED, TRUE, "credential for machines' consoles; unset: that for ordering"},
     {"DOCKER_HOST", "docker-host", OPTION_TEXT, FIELD(docker_host), NULL, 0, 0, JUNK_REFUSED, FALSE,
      "the daemon's address; unset: unix:///var/run/docker.sock"},
     {"DOCKER_API_VERSION", "docker-api-version", OPTION_TEXT, FIELD(docker_api_version), NULL, 0, 0,
@@ -126,8 +140,9 @@ static const Option options[] = {
     HEADING("Workspaces"),
     {"DEFAULT_TIER", "default-tier", OPTION_INT, FIELD(default_tier), "2", 1, 4, JUNK_REFUSED, FALSE,
      "tier of a workspace that names none"},
-    {"DEFAULT_RUNTIME", "default-runtime", OPTION_TEXT, FIELD(default_runtime), "builtin", 0, 0,
-     JUNK_REFUSED, FALSE, "runtime of a workspace that names none"},
+    {"DEFAULT_RUNTIME", "default-runtime", OPTION_TEXT, FIELD(default_runtime), NULL, 0, 0,
+     JUNK_REFUSED, FALSE,
+     "runtime of a workspace that names none; unset: " DEFAULT_RUNTIME ", on a control plane " HOSTED_DEFAULT_RUNTIME},
     {"TIER2_MEMORY_MB", "tier2-memory-mb", OPTION_INT, FIELD(tier2_memory_mb), "512", 1, NO_LIMIT,
      JUNK_IS_DEFAULT, FALSE, "memory of tiers 1 and 2"},
     {"TIER3_MEMORY_MB", "tier3-memory-mb", OPTION_INT, FIELD(tier3_memory_mb), "2048", 1, NO_LIMIT,
@@ -316,13 +331,14 @@ static gboolean decide_saas(const Config *config)
 
 static gboolean check_words(const Config *config, GError **error)
 {
-    static const char *const engines[] = {"auto", "docker", "podman", "sandbox", "none", NULL};
+    static const char *const engines[] = {"auto",    "docker",        "podman",
+                                          "sandbox", "control-plane", "none", NULL};
     static const char *const formats[] = {"auto", "text", "json", NULL};
     LogLevel level;
 
     if (!g_strv_contains(engines, config->engine))
         return error_set(error, ERROR_INVALID,
-                         "WORKSPACED_ENGINE (--engine) must be auto, docker, podman, sandbox or none");
+                         "WORKSPACED_ENGINE (--engine) must be auto, docker, podman, sandbox, control-plane or none");
     if (!g_strv_contains(formats, config->log_format))
         return error_set(error, ERROR_INVALID,
                          "WORKSPACED_LOG_FORMAT (--log-format) must be auto, text or json");
@@ -333,12 +349,30 @@ static gboolean check_words(const Config *config, GError **error)
     return TRUE;
 }
 
+static void fall_back(char **value, const char *other)
+{
+    if (!*value)
+        *value = g_strdup(other);
+}
+
+static void derive_hosted(Config *config)
+{
+    config->hosted = strcmp(config->engine, "control-plane") == 0 ||
+                     (config->org_id && strcmp(config->engine, "auto") == 0);
+    fall_back(&config->cp_provision_url, config->cp_url);
+    fall_back(&config->cp_shared_secret, config->provision_shared_secret);
+    fall_back(&config->cp_admin_api_token, config->cp_shared_secret);
+    fall_back(&config->default_runtime,
+              config->hosted ? HOSTED_DEFAULT_RUNTIME : DEFAULT_RUNTIME);
+}
+
 static void derive(Config *config, const char *const *environment)
 {
     config->development = is_one_of(config->environment, "development", "dev");
     config->production = is_one_of(config->environment, "production", "prod");
     config->open_access = config->development && !config->admin_token;
     config->saas = decide_saas(config);
+    derive_hosted(config);
     if (!config->data_dir)
         config->data_dir = default_data_dir(environment);
     if (!config->database_url)

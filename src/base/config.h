@@ -36,6 +36,11 @@ typedef struct {
     char *org_id;
     /* Engine */
     char *engine;
+    char *cp_url;           /* MOLECULE_CP_URL */
+    char *cp_provision_url; /* CP_PROVISION_URL, else cp_url */
+    char *cp_shared_secret; /* MOLECULE_CP_SHARED_SECRET, else PROVISION_SHARED_SECRET */
+    char *provision_shared_secret;
+    char *cp_admin_api_token; /* CP_ADMIN_API_TOKEN, else the shared secret */
     char *docker_host;
     char *docker_api_version;
     char *docker_cert_path;
@@ -83,6 +88,7 @@ typedef struct {
     gboolean production;  /* MOLECULE_ENV is production or prod */
     gboolean open_access; /* development and no ADMIN_TOKEN: the reference's openness (D1) */
     gboolean saas;        /* spec 03, section 9.1 */
+    gboolean hosted;      /* machines come from the control plane: an organisation is set, no other engine is named */
     char *env_file;       /* the `.env` that was read, or NULL */
 } Config;
 

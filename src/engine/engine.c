@@ -43,6 +43,7 @@ static const char *const operation_names[ENGINE_OPERATION_COUNT] = {
     [ENGINE_OPERATION_IMAGE_INSPECT] = "image_inspect",
     [ENGINE_OPERATION_IMAGE_IMPORT] = "image_import",
     [ENGINE_OPERATION_IMAGE_PULL] = "image_pull",
+    [ENGINE_OPERATION_CONSOLE] = "console",
 };
 
 const char *engine_operation_name(EngineOperation operation)
@@ -51,19 +52,25 @@ const char *engine_operation_name(EngineOperation operation)
     return operation_names[operation];
 }
 
-void engine_init(Engine *engine, const EngineOps *ops)
+/* What an engine must have whose containers we can reach. */
+static void assert_reachable(const EngineOps *ops)
 {
-    g_assert(ops->name);
-    g_assert(ops->ping && ops->info && ops->list && ops->inspect);
-    g_assert(ops->create && ops->start && ops->stop && ops->remove);
-    g_assert(!ops->freeze == !ops->thaw);
+    g_assert(ops->list && ops->start && ops->stop);
     g_assert(ops->volume_create && ops->volume_list && ops->volume_remove && ops->network_ensure);
     g_assert(ops->exec && ops->attach);
     g_assert(ops->session_fd && ops->session_resize && ops->session_free);
     g_assert(ops->copy_in && ops->copy_out);
     g_assert(ops->logs && ops->logs_follow && ops->stats && ops->events);
     g_assert(ops->image_inspect && ops->image_import && ops->image_pull);
-    g_assert(ops->free);
+}
+
+void engine_init(Engine *engine, const EngineOps *ops)
+{
+    g_assert(ops->name && ops->free);
+    g_assert(ops->ping && ops->info && ops->inspect && ops->create && ops->remove);
+    g_assert(!ops->freeze == !ops->thaw);
+    if (!ops->is_hosted)
+        assert_reachable(ops);
     engine->ops = ops;
 }
 
@@ -130,6 +137,14 @@ static gboolean call_end(Call *call, gboolean ok, const char *ref, GError **erro
 
 /* ---- Checks ---- */
 
+/* Hosted machines are out of reach (engine.h). */
+static gboolean reach_check(const Engine *engine, EngineOperation operation, GError **error)
+{
+    return !engine->ops->is_hosted ||
+           error_set(error, ERROR_INVALID, "a hosted machine does not offer this: %s",
+                     operation_names[operation]);
+}
+
 /* A container, volume or network name as every engine takes it: it becomes part of a URL or of a
  * path. */
 static gboolean ref_check(const char *what, const char *ref, GError **error)
@@ -183,9 +198,10 @@ static gboolean mounts_check(const ContainerSpec *spec, GError **error)
     return TRUE;
 }
 
-static gboolean spec_check(const ContainerSpec *spec, GError **error)
+static gboolean spec_check(const Engine *engine, const ContainerSpec *spec, GError **error)
 {
-    if (!ref_check("container name", spec->name, error) || !image_check(spec->image, error))
+    if (!engine->ops->is_hosted &&
+        (!ref_check("container name", spec->name, error) || !image_check(spec->image, error)))
         return FALSE;
     if (spec->network && !ref_check("network name", spec->network, error))
         return FALSE;
@@ -223,7 +239,8 @@ gboolean engine_list(Engine *engine, const char *installation, GPtrArray **conta
                      GError **error)
 {
     g_return_val_if_fail(containers, FALSE);
-    if (!ref_check("installation", installation, error))
+    if (!reach_check(engine, ENGINE_OPERATION_LIST, error) ||
+        !ref_check("installation", installation, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_LIST);
     return call_end(&call, engine->ops->list(engine, installation, containers, &call.cause), NULL,
@@ -242,7 +259,7 @@ gboolean engine_inspect(Engine *engine, const char *ref, ContainerInfo **info, G
 gboolean engine_create(Engine *engine, const ContainerSpec *spec, char **id, GError **error)
 {
     g_return_val_if_fail(spec && id, FALSE);
-    if (!spec_check(spec, error))
+    if (!spec_check(engine, spec, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_CREATE);
     return call_end(&call, engine->ops->create(engine, spec, id, &call.cause), spec->name, error);
@@ -250,7 +267,7 @@ gboolean engine_create(Engine *engine, const ContainerSpec *spec, char **id, GEr
 
 gboolean engine_start(Engine *engine, const char *ref, GError **error)
 {
-    if (!ref_check("container", ref, error))
+    if (!reach_check(engine, ENGINE_OPERATION_START, error) || !ref_check("container", ref, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_START);
     return call_end(&call, engine->ops->start(engine, ref, &call.cause), ref, error);
@@ -258,7 +275,7 @@ gboolean engine_start(Engine *engine, const char *ref, GError **error)
 
 gboolean engine_stop(Engine *engine, const char *ref, guint grace_seconds, GError **error)
 {
-    if (!ref_check("container", ref, error))
+    if (!reach_check(engine, ENGINE_OPERATION_STOP, error) || !ref_check("container", ref, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_STOP);
     return call_end(&call, engine->ops->stop(engine, ref, grace_seconds, &call.cause), ref, error);
@@ -275,6 +292,32 @@ gboolean engine_remove(Engine *engine, const char *ref, GError **error)
 gboolean engine_copies_through_mounts(const Engine *engine)
 {
     return engine->ops->copies_through_mounts;
+}
+
+gboolean engine_is_hosted(const Engine *engine)
+{
+    return engine->ops->is_hosted;
+}
+
+gboolean engine_has_console(const Engine *engine)
+{
+    return engine->ops->console != NULL;
+}
+
+gboolean engine_console(Engine *engine, const char *workspace, char **text, GError **error)
+{
+    g_return_val_if_fail(text && engine_has_console(engine), FALSE);
+    if (!ref_check("workspace", workspace, error))
+        return FALSE;
+    Call call = call_begin(engine, ENGINE_OPERATION_CONSOLE);
+    return call_end(&call, engine->ops->console(engine, workspace, text, &call.cause), workspace,
+                    error);
+}
+
+void engine_interrupt(Engine *engine)
+{
+    if (engine->ops->interrupt)
+        engine->ops->interrupt(engine);
 }
 
 gboolean engine_can_freeze(Engine *engine)
@@ -306,7 +349,8 @@ gboolean engine_volume_create(Engine *engine, const char *name, const EngineLabe
                               EngineLabels *existing, GError **error)
 {
     g_return_val_if_fail(labels && existing, FALSE);
-    if (!ref_check("volume name", name, error))
+    if (!reach_check(engine, ENGINE_OPERATION_VOLUME_CREATE, error) ||
+        !ref_check("volume name", name, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_VOLUME_CREATE);
     return call_end(&call, engine->ops->volume_create(engine, name, labels, existing, &call.cause),
@@ -317,7 +361,8 @@ gboolean engine_volume_list(Engine *engine, const char *installation, GPtrArray 
                             GError **error)
 {
     g_return_val_if_fail(volumes, FALSE);
-    if (!ref_check("installation", installation, error))
+    if (!reach_check(engine, ENGINE_OPERATION_VOLUME_LIST, error) ||
+        !ref_check("installation", installation, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_VOLUME_LIST);
     return call_end(&call, engine->ops->volume_list(engine, installation, volumes, &call.cause),
@@ -326,7 +371,8 @@ gboolean engine_volume_list(Engine *engine, const char *installation, GPtrArray 
 
 gboolean engine_volume_remove(Engine *engine, const char *name, GError **error)
 {
-    if (!ref_check("volume name", name, error))
+    if (!reach_check(engine, ENGINE_OPERATION_VOLUME_REMOVE, error) ||
+        !ref_check("volume name", name, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_VOLUME_REMOVE);
     return call_end(&call, engine->ops->volume_remove(engine, name, &call.cause), name, error);
@@ -336,7 +382,8 @@ gboolean engine_network_ensure(Engine *engine, const char *name, const EngineLab
                                GError **error)
 {
     g_return_val_if_fail(labels, FALSE);
-    if (!ref_check("network name", name, error))
+    if (!reach_check(engine, ENGINE_OPERATION_NETWORK_ENSURE, error) ||
+        !ref_check("network name", name, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_NETWORK_ENSURE);
     return call_end(&call, engine->ops->network_ensure(engine, name, labels, &call.cause), name,
@@ -349,7 +396,8 @@ gboolean engine_exec(Engine *engine, const char *ref, const ExecSpec *spec, Exec
                      GError **error)
 {
     g_return_val_if_fail(spec && result && spec->timeout_ms > 0, FALSE);
-    if (!ref_check("container", ref, error) || !argv_check(spec->argv, error))
+    if (!reach_check(engine, ENGINE_OPERATION_EXEC, error) || !ref_check("container", ref, error) ||
+        !argv_check(spec->argv, error))
         return FALSE;
     if (spec->working_dir && !path_check("working directory", spec->working_dir, error))
         return FALSE;
@@ -361,7 +409,8 @@ gboolean engine_attach(Engine *engine, const char *ref, const AttachSpec *spec,
                        EngineSession **session, GError **error)
 {
     g_return_val_if_fail(spec && session, FALSE);
-    if (!ref_check("container", ref, error) || !argv_check(spec->argv, error))
+    if (!reach_check(engine, ENGINE_OPERATION_ATTACH, error) ||
+        !ref_check("container", ref, error) || !argv_check(spec->argv, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_ATTACH);
     return call_end(&call, engine->ops->attach(engine, ref, spec, session, &call.cause), ref,
@@ -395,7 +444,8 @@ gboolean engine_copy_in(Engine *engine, const char *ref, const char *path, GByte
                         GError **error)
 {
     g_return_val_if_fail(tar, FALSE);
-    if (!ref_check("container", ref, error) || !path_check("path", path, error))
+    if (!reach_check(engine, ENGINE_OPERATION_COPY_IN, error) ||
+        !ref_check("container", ref, error) || !path_check("path", path, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_COPY_IN);
     return call_end(&call, engine->ops->copy_in(engine, ref, path, tar, &call.cause), ref, error);
@@ -405,7 +455,8 @@ gboolean engine_copy_out(Engine *engine, const char *ref, const char *path, gsiz
                          GBytes **tar, GError **error)
 {
     g_return_val_if_fail(tar, FALSE);
-    if (!ref_check("container", ref, error) || !path_check("path", path, error))
+    if (!reach_check(engine, ENGINE_OPERATION_COPY_OUT, error) ||
+        !ref_check("container", ref, error) || !path_check("path", path, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_COPY_OUT);
     return call_end(&call, engine->ops->copy_out(engine, ref, path, max_bytes, tar, &call.cause),
@@ -416,7 +467,7 @@ gboolean engine_logs(Engine *engine, const char *ref, guint lines, gsize max_byt
                      GError **error)
 {
     g_return_val_if_fail(text, FALSE);
-    if (!ref_check("container", ref, error))
+    if (!reach_check(engine, ENGINE_OPERATION_LOGS, error) || !ref_check("container", ref, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_LOGS);
     return call_end(&call, engine->ops->logs(engine, ref, lines, max_bytes, text, &call.cause), ref,
@@ -427,7 +478,8 @@ gboolean engine_logs_follow(Engine *engine, const char *ref, guint lines, Cancel
                             EngineBytesFunction function, void *data, GError **error)
 {
     g_return_val_if_fail(function, FALSE);
-    if (!ref_check("container", ref, error))
+    if (!reach_check(engine, ENGINE_OPERATION_LOGS_FOLLOW, error) ||
+        !ref_check("container", ref, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_LOGS_FOLLOW);
     return call_end(
@@ -438,7 +490,7 @@ gboolean engine_logs_follow(Engine *engine, const char *ref, guint lines, Cancel
 gboolean engine_stats(Engine *engine, const char *ref, EngineStats *stats, GError **error)
 {
     g_return_val_if_fail(stats, FALSE);
-    if (!ref_check("container", ref, error))
+    if (!reach_check(engine, ENGINE_OPERATION_STATS, error) || !ref_check("container", ref, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_STATS);
     return call_end(&call, engine->ops->stats(engine, ref, stats, &call.cause), ref, error);
@@ -448,7 +500,8 @@ gboolean engine_events(Engine *engine, const char *installation, gint64 since_us
                        EngineEventFunction function, void *data, GError **error)
 {
     g_return_val_if_fail(function, FALSE);
-    if (!ref_check("installation", installation, error))
+    if (!reach_check(engine, ENGINE_OPERATION_EVENTS, error) ||
+        !ref_check("installation", installation, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_EVENTS);
     return call_end(
@@ -461,7 +514,7 @@ gboolean engine_events(Engine *engine, const char *installation, gint64 since_us
 
 gboolean engine_image_inspect(Engine *engine, const char *image, char **digest, GError **error)
 {
-    if (!image_check(image, error))
+    if (!reach_check(engine, ENGINE_OPERATION_IMAGE_INSPECT, error) || !image_check(image, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_IMAGE_INSPECT);
     return call_end(&call, engine->ops->image_inspect(engine, image, digest, &call.cause), image,
@@ -471,7 +524,7 @@ gboolean engine_image_inspect(Engine *engine, const char *image, char **digest, 
 gboolean engine_image_import(Engine *engine, const char *image, GBytes *tar, GError **error)
 {
     g_return_val_if_fail(tar, FALSE);
-    if (!image_check(image, error))
+    if (!reach_check(engine, ENGINE_OPERATION_IMAGE_IMPORT, error) || !image_check(image, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_IMAGE_IMPORT);
     return call_end(&call, engine->ops->image_import(engine, image, tar, &call.cause), image,
@@ -481,7 +534,7 @@ gboolean engine_image_import(Engine *engine, const char *image, GBytes *tar, GEr
 gboolean engine_image_pull(Engine *engine, const char *image, EngineBytesFunction progress,
                            void *data, Cancel *cancel, GError **error)
 {
-    if (!image_check(image, error))
+    if (!reach_check(engine, ENGINE_OPERATION_IMAGE_PULL, error) || !image_check(image, error))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_IMAGE_PULL);
     return call_end(&call,

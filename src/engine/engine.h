@@ -1,7 +1,7 @@
 /* Container engines behind one ops struct.
  *
- * Engines: docker (Podman speaks the same API), sandbox (bubblewrap, no daemon); later swarm, kubernetes, control plane and the
- * fault engine that wraps any of them. Only the reconciler and what it lends (files, terminal, logs) call an engine.
+ * Engines: docker (Podman speaks the same API), sandbox (bubblewrap, no daemon), control plane (machines that a platform hosts
+ * for us), and the fault engine that wraps any of them; later swarm, kubernetes. Only the reconciler and what it lends (files, terminal, logs) call an engine.
  *
  * Rules for every implementation:
  *   - a call has its own deadline (table below) and takes no lock across I/O
@@ -88,6 +88,10 @@ typedef struct {
     gint64 nano_cpus;           /* 0: no cap */
     gint64 pids_limit;          /* 0: no cap */
     EngineLabels labels;        /* borrowed texts */
+    /* For a hosted engine, which looks at these, environment and labels only. */
+    const char *runtime;
+    gint64 tier;
+    const char *platform_url; /* where its agent finds us */
 } ContainerSpec;
 
 typedef enum {
@@ -184,6 +188,11 @@ typedef struct {
     const char *name; /* "docker", "sandbox" */
     /* copy_in at a folder also fills what is mounted below it. */
     gboolean copies_through_mounts;
+    /* Machines elsewhere: known by the ids that create gave and by nothing else (no names, no list), with nothing inside that we
+     * could reach (no volumes, networks, images, files, programs, logs, statistics, events). Create also starts, and given again
+     * for the same workspace and generation it gives the same machine; only remove ends one. What it lacks is NULL, and the fronts
+     * answer ERROR_INVALID; so only ping, info, inspect, create, remove and free are required. Ids: engine/hosted_id.h. */
+    gboolean is_hosted;
 
     /* Required. Is it there? ERROR_UNAVAILABLE. */
     gboolean (*ping)(Engine *self, GError **error);
@@ -262,6 +271,11 @@ typedef struct {
     gboolean (*image_pull)(Engine *self, const char *image, EngineBytesFunction progress, void *data,
                            Cancel *cancel, GError **error);
 
+    /* Optional. What a machine wrote on its console, found by the workspace's id. ERROR_NOT_FOUND: it has none. */
+    gboolean (*console)(Engine *self, const char *workspace, char **text, GError **error);
+    /* Optional. The server stops: calls under way end soon, as if their answers were lost; later ones, too. */
+    void (*interrupt)(Engine *self);
+
     void (*free)(Engine *self); /* Required */
 } EngineOps;
 
@@ -295,6 +309,7 @@ typedef enum {
     ENGINE_OPERATION_IMAGE_INSPECT,
     ENGINE_OPERATION_IMAGE_IMPORT,
     ENGINE_OPERATION_IMAGE_PULL,
+    ENGINE_OPERATION_CONSOLE,
     ENGINE_OPERATION_COUNT,
 } EngineOperation;
 const char *engine_operation_name(EngineOperation operation); /* "volume_create"; borrowed */
@@ -343,6 +358,18 @@ void engine_docker_platform_set(Engine *engine, const char *platform);
  * user namespaces are not allowed here. */
 Engine *engine_sandbox_new(const char *directory, GError **error);
 
+/* The platform that hosts a tenant's machines. NULL and "" are "not set"; texts are copied. Does not connect. Errors: ERROR_INVALID
+ * without an organisation, or for an address or credential that cannot be used. */
+typedef struct {
+    const char *base_url;        /* CP_PROVISION_URL, else MOLECULE_CP_URL */
+    const char *org_id;          /* MOLECULE_ORG_ID */
+    const char *shared_secret;   /* for its workspaces */
+    const char *admin_token;     /* who we are: ADMIN_TOKEN */
+    const char *admin_api_token; /* for its administrators' interface */
+    const char *installation;    /* the label that its machines count with */
+} ControlPlaneSettings;
+Engine *engine_control_plane_open(const ControlPlaneSettings *settings, GError **error);
+
 /* ---- Thin fronts: the only way to call an engine ----
  * They check arguments, count calls and failures, measure time and log a failure at debug level with the operation's name. */
 const char *engine_name(Engine *engine);
@@ -360,6 +387,10 @@ gboolean engine_stop(Engine *engine, const char *ref, guint grace_seconds, GErro
 gboolean engine_remove(Engine *engine, const char *ref, GError **error);
 gboolean engine_can_freeze(Engine *engine);
 gboolean engine_copies_through_mounts(const Engine *engine);
+gboolean engine_is_hosted(const Engine *engine);
+gboolean engine_has_console(const Engine *engine);
+gboolean engine_console(Engine *engine, const char *workspace, char **text, GError **error);
+void engine_interrupt(Engine *engine); /* nothing where there is nothing to interrupt */
 gboolean engine_freeze(Engine *engine, const char *ref, GError **error);
 gboolean engine_thaw(Engine *engine, const char *ref, GError **error);
 gboolean engine_volume_create(Engine *engine, const char *name, const EngineLabels *labels,

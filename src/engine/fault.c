@@ -232,6 +232,7 @@ Engine *engine_fault_new(Engine *inner)
 
     engine->ops = fault_ops;
     engine->ops.name = inner->ops->name;
+    engine->ops.is_hosted = inner->ops->is_hosted;
     if (!engine_can_freeze(inner))
         engine->ops.freeze = NULL, engine->ops.thaw = NULL;
     engine->inner = inner;

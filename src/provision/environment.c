@@ -117,10 +117,33 @@ static void set_reserved(GHashTable *environment, const EnvironmentInput *input)
         set(environment, "PARENT_ID", row->parent_id);
 }
 
+static void leave_to_platform(GHashTable *environment, const WorkspaceRow *row)
+{
+    static const char *const names[] = {"WORKSPACE_ID", "WORKSPACE_CONFIG_PATH", "PLATFORM_URL",
+                                        "MOLECULE_URL", "TIER"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        g_hash_table_remove(environment, names[i]);
+    if (*row->parent_id)
+        set(environment, "PARENT_ID", row->parent_id);
+}
+
+/* Spec 01, 11.2: secrets, git identity, model, role. */
+static GHashTable *hosted_environment(GHashTable *environment, const EnvironmentInput *input)
+{
+    set_git_identity(environment, input->row);
+    set_secrets(environment, input->secrets);
+    set_model_and_role(environment, input->row);
+    leave_to_platform(environment, input->row);
+    return environment;
+}
+
 GHashTable *environment_make(const EnvironmentInput *input)
 {
     GHashTable *environment = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
 
+    if (input->is_hosted)
+        return hosted_environment(environment, input);
     set_base(environment, input);
     set_git_identity(environment, input->row);
     if (input->has_builtin_agent)

@@ -19,6 +19,7 @@ typedef struct {
     const char *agent_listen;  /* where the built-in agent listens; NULL: every address */
     guint16 agent_port;
     gboolean has_builtin_agent;
+    gboolean is_hosted; /* the platform sets what depends on the machine; secrets cannot */
 } EnvironmentInput;
 
 /* name -> value, both owned by the table. Names that no environment can carry (empty, with "=") are

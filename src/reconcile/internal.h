@@ -148,6 +148,8 @@ G_GNUC_WARN_UNUSED_RESULT gboolean verdict_crash_loop(Look *look, const Plan *pl
 /* offline -> provisioning, before a new attempt; or a new deadline for one that is provisioning. */
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_begins_again(Look *look, gboolean reset_deadline,
                                                         GError **error);
+/* failed -> provisioning, when a machine was ordered nevertheless: its agent may register. */
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_ordered(Look *look, GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_stopped(Look *look, GError **error);
 
 /* ---- Are engine and database the ones we know? (identity.c; the watching thread only) ---- */

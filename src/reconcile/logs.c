@@ -17,6 +17,11 @@ static gboolean has_container(const Reconciler *reconciler, const RuntimeRow *ro
     return reconciler->options.engine && row->container_id && *row->container_id;
 }
 
+static gboolean has_log(const Reconciler *reconciler, const RuntimeRow *row)
+{
+    return has_container(reconciler, row) && !engine_is_hosted(reconciler->options.engine);
+}
+
 /* The last `lines` lines (0: all) of at most `max_bytes`. */
 static const char *tail(const char *text, guint lines, gsize max_bytes)
 {
@@ -54,7 +59,7 @@ gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint
 
     if (!find_container(reconciler, workspace_id, &row, error))
         return FALSE;
-    if (!has_container(reconciler, row))
+    if (!has_log(reconciler, row))
         return kept_log(row, lines, max_bytes, text, error);
     if (engine_logs(reconciler->options.engine, row->container_id, lines, max_bytes, text, &cause))
         return TRUE;
@@ -84,7 +89,7 @@ gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id
 
     if (!find_container(reconciler, workspace_id, &row, error))
         return FALSE;
-    if (!has_container(reconciler, row))
+    if (!has_log(reconciler, row))
         return give_kept_log(row, lines, function, data, error);
     if (engine_logs_follow(reconciler->options.engine, row->container_id, lines, cancel, function,
                            data, &cause))

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "provision/templates.h"
 #include "reconcile/freeze.h"
-#include "reconcile/internal.h"
+#include "reconcile/hosted.h"
 #include "reconcile/warm.h"
 #include "store/workspaces.h"
 
@@ -233,6 +233,8 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
     case PLAN_CRASH_LOOP:
         return verdict_crash_loop(look, plan, error);
     case PLAN_HALT:
+        if (look_is_hosted(look)) /* nothing of it could be inspected, and it is paid for */
+            return remove_container(look, plan->container, plan->reason, error);
         return engine_stop(engine, plan->container->id, HALT_GRACE_SECONDS, error);
     case PLAN_RAISE:
         return raise_generation(look, plan->container, error);
@@ -358,6 +360,8 @@ static gboolean handle(Look *look, const GError *cause, guint *unknowns)
     g_autoptr(GError) failure = NULL;
     gboolean rests = FALSE, is_away = FALSE;
 
+    if (cancel_fired(look->reconciler->cancel)) /* calls were cut off to let the server stop */
+        return FALSE;
     if (error_is(cause, ERROR_SUPERSEDED)) {
         if (look_has_turn(look, NULL))
             return TRUE;

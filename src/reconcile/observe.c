@@ -1,6 +1,6 @@
 /* What the engine has of one workspace. The names that a container can have are two, and the
  * recorded id; so no listing is needed, and a listing that was cut cannot mislead. */
-#include "reconcile/internal.h"
+#include "reconcile/hosted.h"
 
 #include <string.h>
 
@@ -46,6 +46,8 @@ gboolean observe(Look *look, GError **error)
     const char *recorded = look->runtime->container_id;
 
     look->containers = g_ptr_array_new_with_free_func((GDestroyNotify)container_info_free);
+    if (look_is_hosted(look))
+        return hosted_observe(look, error);
     if (!add(look, short_name, &look->short_is_foreign, error) ||
         !add(look, full_name, NULL, error))
         return FALSE;

@@ -4,7 +4,7 @@
  * E, H, J. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "reconcile/internal.h"
+#include "reconcile/hosted.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@
 
 /* What one pass saw. */
 typedef struct {
-    GPtrArray *containers; /* ContainerInfo; NULL without an engine */
-    GPtrArray *volumes;    /* VolumeInfo; NULL without an engine */
+    GPtrArray *containers; /* ContainerInfo; NULL without an engine that lists them */
+    GPtrArray *volumes;    /* VolumeInfo; the same */
     GPtrArray *wishes;     /* RuntimeRow */
     GPtrArray *garbage;    /* GarbageRow, due */
     GHashTable *by_id;     /* workspace id -> RuntimeRow, borrowed */
@@ -53,7 +53,7 @@ static gboolean take_sight(Reconciler *reconciler, Sight *sight, GError **error)
 {
     const ReconcilerOptions *options = &reconciler->options;
 
-    if (options->engine &&
+    if (options->engine && !engine_is_hosted(options->engine) &&
         (!engine_list(options->engine, options->installation, &sight->containers, error) ||
          !engine_volume_list(options->engine, options->installation, &sight->volumes, error)))
         return FALSE;
@@ -95,6 +95,8 @@ static gboolean is_settled(Reconciler *reconciler, const Sight *sight, const Run
         .now_us = clock_now_us(),
     };
 
+    if (reconciler->options.engine && engine_is_hosted(reconciler->options.engine))
+        return hosted_is_settled(row, workspace);
     /* An offline one that runs may be hung: only the look knows how long. */
     if (workspace && workspace->status == WORKSPACE_OFFLINE)
         return FALSE;
@@ -153,13 +155,14 @@ gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error)
     if (!take_sight(reconciler, &sight, error))
         return FALSE;
     write_figures(reconciler, &sight);
-    if (reconciler->options.engine &&
+    if (sight.containers &&
         identity_seems_lost(reconciler, sight.wishes->len,
                             sight.containers->len + sight.volumes->len))
         return TRUE;
     poke_unsettled(reconciler, &sight);
     poke_garbage(reconciler, &sight);
-    return !reconciler->options.engine ||
-           (orphans_treat(reconciler, sight.containers, sight.volumes, sight.by_id, reaps, error) &&
-            remove_ownerless(reconciler, sight.garbage, error));
+    if (sight.containers &&
+        !orphans_treat(reconciler, sight.containers, sight.volumes, sight.by_id, reaps, error))
+        return FALSE;
+    return !reconciler->options.engine || remove_ownerless(reconciler, sight.garbage, error);
 }

@@ -270,6 +270,10 @@ static Plan plan_wished_running(const PlanInput *input)
         return act(PLAN_REMOVE, other, "second container of its workspace");
     if (keeper->labels.generation > input->runtime->generation)
         return act(PLAN_RAISE, keeper, "of a later generation");
+    if (input->runtime->phase == RUNTIME_BACKOFF &&
+        input->now_us < input->runtime->next_attempt_at_us &&
+        keeper->labels.generation < input->runtime->generation)
+        return rest(input->runtime->next_attempt_at_us); /* it would not go a moment ago */
     if (keeper->labels.generation < input->runtime->generation)
         return act(PLAN_REMOVE, keeper, "of an older generation");
     return plan_current(input, keeper);

@@ -92,7 +92,7 @@ void reconciler_start(Reconciler *reconciler)
 {
     executor_start(reconciler->executor);
     reconciler->pass_thread = thread_start("reconcile-watch", engine_watch_run, reconciler);
-    if (reconciler->options.engine)
+    if (reconciler->options.engine && !engine_is_hosted(reconciler->options.engine))
         reconciler->event_thread = thread_start("engine-events", engine_events_run, reconciler);
 }
 
@@ -105,6 +105,8 @@ void reconciler_stop(Reconciler *reconciler, guint patience_ms)
     cancel_fire(reconciler->cancel);
     if (reconciler->images)
         images_stop(reconciler->images);
+    if (reconciler->options.engine)
+        engine_interrupt(reconciler->options.engine);
     mutex_lock(&reconciler->lock);
     condition_broadcast(&reconciler->changed);
     mutex_unlock(&reconciler->lock);

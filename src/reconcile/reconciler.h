@@ -136,6 +136,12 @@ const char *reconciler_warm_key(Reconciler *reconciler, const char *image);
 /* A workspace for which there was a key got a member of the stock (it is refilled), or did not. */
 void reconciler_warm_note(Reconciler *reconciler, gboolean was_handed_over);
 
+/* What a workspace's hosted machine wrote on its console; only an engine that has one is asked.
+ * ERROR_NOT_FOUND: no machine; ERROR_BUSY: too many are being read. May block for 12 s. */
+gboolean reconciler_has_console(const Reconciler *reconciler);
+gboolean reconciler_console(Reconciler *reconciler, const char *workspace_id, char **text,
+                            GError **error);
+
 typedef struct {
     gboolean has_engine, engine_up;
     gint64 engine_down_since_us; /* wall; 0: up */

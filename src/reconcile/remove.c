@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "provision/wish_spec.h"
-#include "reconcile/internal.h"
+#include "reconcile/hosted.h"
 
 #include <string.h>
 
@@ -24,6 +24,8 @@ char *remove_save_log(Look *look, const char *container_id)
     gsize size = 0;
     const char *data = NULL;
 
+    if (look_is_hosted(look))
+        return NULL;
     if (!engine_logs(look->reconciler->options.engine, container_id, LOG_KEEP_LINES, LOG_KEEP_BYTES,
                      &bytes, &cause)) {
         log_debug("a last log is lost", LOG_TEXT("workspace", look->id), LOG_CAUSE(cause));
@@ -61,6 +63,8 @@ gboolean remove_container(Look *look, const ContainerInfo *container, const char
 {
     Reconciler *reconciler = look->reconciler;
 
+    if (look_is_hosted(look))
+        return hosted_remove(look, container, reason, error);
     watch_expect(reconciler->watch, look->id, NULL);
     if (!stop_live(look, container, error))
         return FALSE;
@@ -202,6 +206,8 @@ static gboolean sweep_volume(Sweep *sweep, const GarbageRow *intent, GError **er
 
 static gboolean sweep_one(Sweep *sweep, const GarbageRow *intent, GError **error)
 {
+    if (engine_is_hosted(sweep->reconciler->options.engine))
+        return sweep->is_wished || hosted_sweep(sweep->reconciler, intent, error);
     switch (intent->kind) {
     case GARBAGE_CONTAINER:
         return sweep_container(sweep, intent, error);
@@ -311,6 +317,8 @@ static gboolean remove_rest(Look *look, GError **error)
 
     if (!reconciler->options.engine)
         return drop_intents(look, error);
+    if (look_is_hosted(look))
+        return sweep_of(reconciler, look->id, FALSE, NULL, error);
     return list_volumes(reconciler, &volumes, error) && remove_volumes_of(look, volumes, error) &&
            sweep_of(reconciler, look->id, FALSE, volumes, error);
 }

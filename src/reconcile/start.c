@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "reconcile/hosted.h"
 #include "reconcile/warm.h"
 #include "store/workspaces.h"
 
@@ -266,6 +267,8 @@ gboolean start_from_nothing(Look *look, GError **error)
     char **names = NULL;
     gboolean done = FALSE;
 
+    if (look_is_hosted(look))
+        return hosted_start(look, error);
     /* One that never got a chance (the server was down) begins its time now. */
     if (!start_prepare(&start, look, error) ||
         !verdict_begins_again(look, deadline_us && deadline_us <= clock_now_us(), error))
@@ -300,11 +303,14 @@ static char *find_url(Look *look, const ContainerInfo *container)
 gboolean start_adopt(Look *look, const ContainerInfo *container, GError **error)
 {
     const ReconcilerOptions *options = &look->reconciler->options;
-    g_autofree char *url = find_url(look, container);
+    gboolean is_hosted = look_is_hosted(look);
+    g_autofree char *url = is_hosted ? NULL : find_url(look, container);
     RuntimeProgress progress = {
         .phase = RUNTIME_STARTED, .container_id = container->id, .address = url};
     gboolean changed = FALSE;
 
+    if (is_hosted) /* its agent says where it is */
+        return hosted_adopt(look, container, error);
     if (!store_workspace_set_minted_url(options->db, look->id, look->runtime->generation, url,
                                         &changed, error))
         return FALSE;

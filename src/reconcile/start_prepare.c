@@ -2,6 +2,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "reconcile/hosted.h"
 #include "reconcile/start.h"
 #include "reconcile/warm.h"
 #include "store/secrets.h"
@@ -81,6 +82,8 @@ static char *platform_url_dup(const Start *start)
 
     if (options->platform_url && *options->platform_url)
         return g_strdup(options->platform_url);
+    if (look_is_hosted(start->look) && options->config && options->config->external_platform_url)
+        return g_strdup(options->config->external_platform_url);
     return g_strdup_printf("http://%s:%u", shares_host ? LOOPBACK : HOST_FROM_DOCKER,
                            options->server_port);
 }
@@ -100,6 +103,7 @@ static void make_environment(Start *start)
         .agent_listen = start->is_local ? LOOPBACK : NULL,
         .agent_port = start->port,
         .has_builtin_agent = start->has_agent,
+        .is_hosted = look_is_hosted(start->look),
     };
 
     start->environment = environment_make(&input);
@@ -164,10 +168,13 @@ gboolean start_prepare(Start *start, Look *look, GError **error)
     start->order = *start->wish->order
                        ? g_strdup(start->wish->order)
                        : g_strdup_printf("%" G_GINT64_FORMAT, look->runtime->generation);
-    if (!choose_caps(start, error) ||
-        !container_host_directory(look->workspace, config ? config->workspace_dir : NULL,
-                                  &start->directory, &start->directory_read_only, error) ||
-        !load_secrets(start, error))
+    /* How large a hosted machine is, and what is mounted there, is not ours to say. */
+    if (!look_is_hosted(look) &&
+        (!choose_caps(start, error) ||
+         !container_host_directory(look->workspace, config ? config->workspace_dir : NULL,
+                                   &start->directory, &start->directory_read_only, error)))
+        return FALSE;
+    if (!load_secrets(start, error))
         return FALSE;
     start->resets_each_wish = secret_is_true(start, RESET_SECRET);
     start->platform_url = platform_url_dup(start);

@@ -483,23 +483,35 @@ gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
 
 /* ---- Beginning again, and rest ---- */
 
-gboolean verdict_begins_again(Look *look, gboolean reset_deadline, GError **error)
+/* The status the look saw -> provisioning. A new deadline alone is nothing to tell. */
+static gboolean mark_provisioning(Look *look, GError **error)
 {
     const WorkspaceRow *workspace = look->workspace;
-    gboolean is_offline = workspace->status == WORKSPACE_OFFLINE;
     gboolean changed = FALSE;
     g_auto(Change) change = {0};
 
-    if (!is_offline && !(reset_deadline && workspace->status == WORKSPACE_PROVISIONING))
-        return TRUE;
     if (!change_begin(&change, look, error) ||
         !store_workspace_mark_provisioning(database(look), look->id,
                                            STORE_STATUS_BIT(workspace->status), &changed, error))
         return FALSE;
-    if (changed && is_offline &&
+    if (changed && workspace->status != WORKSPACE_PROVISIONING &&
         !change_say(&change, "WORKSPACE_PROVISIONING", provisioning_payload(workspace), error))
         return FALSE;
     return change_end(&change, error);
+}
+
+gboolean verdict_begins_again(Look *look, gboolean reset_deadline, GError **error)
+{
+    WorkspaceStatus status = look->workspace->status;
+
+    if (status != WORKSPACE_OFFLINE && !(reset_deadline && status == WORKSPACE_PROVISIONING))
+        return TRUE;
+    return mark_provisioning(look, error);
+}
+
+gboolean verdict_ordered(Look *look, GError **error)
+{
+    return look->workspace->status != WORKSPACE_FAILED || mark_provisioning(look, error);
 }
 
 static gboolean mark_hibernated(Change *change, GError **error)

@@ -327,6 +327,53 @@ gboolean store_runtime_progress(Db *db, const char *workspace_id, gint64 generat
     return TRUE;
 }
 
+/* Workspaces carry the platform's id, too: other rooms and programs look there. */
+static gboolean write_instance(Db *db, const char *workspace_id, const char *instance,
+                               GError **error)
+{
+    static const char sql[] = "UPDATE workspaces SET instance_id = $2 WHERE id = $1";
+
+    return db_exec(db, sql, NULL, error, DB_TEXT(workspace_id), DB_TEXT(instance));
+}
+
+gboolean store_runtime_name_hosted(Db *db, const char *workspace_id, const char *ordered,
+                                   const char *id, const char *instance, gboolean *known,
+                                   GError **error)
+{
+    static const char sql[] = "UPDATE workspace_runtime SET container_id = $3, instance_id = $4,"
+                              " updated_at = $5 WHERE workspace_id = $1 AND container_id = $2";
+    g_autoptr(DbTransaction) own = NULL;
+    gint64 rows = 0;
+
+    if (!joined_begin(db, &own, error) ||
+        !db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_TEXT(ordered), DB_TEXT(id),
+                 DB_TEXT(instance), DB_INT(clock_now_us())) ||
+        (rows == 1 && !write_instance(db, workspace_id, instance, error)) ||
+        !joined_commit(&own, error))
+        return error_prefix(error, "record the machine of workspace %s", workspace_id);
+    *known = rows == 1;
+    return TRUE;
+}
+
+gboolean store_runtime_forget_hosted(Db *db, const char *workspace_id, const char *id,
+                                     gboolean raise_generation, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspace_runtime SET container_id = NULL, instance_id = NULL,"
+        " generation = generation + $3, updated_at = $4"
+        " WHERE workspace_id = $1 AND container_id = $2";
+    g_autoptr(DbTransaction) own = NULL;
+    gint64 rows = 0;
+
+    if (!joined_begin(db, &own, error) ||
+        !db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_TEXT(id),
+                 DB_BOOL(raise_generation), DB_INT(clock_now_us())) ||
+        (rows == 1 && !write_instance(db, workspace_id, NULL, error)) ||
+        !joined_commit(&own, error))
+        return error_prefix(error, "forget the machine of workspace %s", workspace_id);
+    return TRUE;
+}
+
 gboolean store_runtime_back_off(Db *db, const char *workspace_id, gint64 generation,
                                 gint64 next_attempt_at_us, const char *last_error, gint64 *attempts,
                                 gboolean *current, GError **error)

@@ -139,6 +139,21 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_progress(Db *db, const char *wo
                                                           gint64 generation,
                                                           const RuntimeProgress *progress,
                                                           gboolean *current, GError **error);
+/* A hosted machine was ordered, and recorded under an id that stands for the order (`ordered`);
+ * here is what the order gave. Fenced by that id and not by the generation: what exists must be
+ * known, wished or not. Also writes the workspace's `instance_id`. `known` FALSE: another id is
+ * recorded. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_name_hosted(Db *db, const char *workspace_id,
+                                                             const char *ordered, const char *id,
+                                                             const char *instance, gboolean *known,
+                                                             GError **error);
+/* The hosted machine recorded as `id` is verified ended: nothing is recorded any more. With
+ * `raise_generation` an order for the same wish is a new order from now on. Not fenced by the
+ * generation. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_forget_hosted(Db *db, const char *workspace_id,
+                                                               const char *id,
+                                                               gboolean raise_generation,
+                                                               GError **error);
 /* Phase `backoff`, attempts + 1. `attempts` (may be NULL) gets the new count. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_back_off(Db *db, const char *workspace_id,
                                                           gint64 generation,

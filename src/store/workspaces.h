@@ -134,6 +134,7 @@ typedef struct {
     gboolean stored;     /* url and card were written; FALSE for removed and superseded ones */
     gboolean superseded; /* the token belongs to an older generation: nothing was written */
     WorkspaceStatus before, after;
+    gint64 generation; /* of the wish, 0: none */
     char *url; /* the address the server uses from now on; owned by the result */
 } StoreRegisterResult;
 void store_register_result_clear(StoreRegisterResult *result);

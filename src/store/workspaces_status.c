@@ -111,6 +111,7 @@ static gboolean register_locked(Db *db, const char *id, const StoreRegistration 
     if (!result->found)
         return TRUE;
     result->before = result->after = found.status;
+    result->generation = found.generation;
     if (found.status == WORKSPACE_REMOVED)
         return TRUE;
     result->superseded = is_superseded(registration->token_generation, found.generation);

@@ -121,8 +121,7 @@ static gboolean give_up_order(Look *look, gboolean is_first_try, GError *cause, 
 
 static gboolean publish(Look *look, const char *id, GError **error)
 {
-    RuntimeProgress progress = {
-        .phase = RUNTIME_STARTED, .container_id = id, .address = "", .last_error = ""};
+    RuntimeProgress progress = {.phase = RUNTIME_STARTED, .container_id = id, .address = ""};
 
     if (!look_progress(look, &progress, error) || !verdict_ordered(look, error))
         return FALSE;
@@ -241,7 +240,7 @@ gboolean hosted_remove(Look *look, const ContainerInfo *container, const char *r
             reconciler->options.db, look->id, id,
             runtime->desired == RUNTIME_RUNNING && generation == runtime->generation, error))
         return FALSE;
-    reconciler_count_deletion(reconciler);
+    reconciler_count_deletion(reconciler, "instance", reason);
     log_info("machine ended", LOG_TEXT("workspace", look->id), LOG_TEXT("machine", id),
              LOG_INT("generation", generation), LOG_TEXT("why", reason));
     return TRUE;
@@ -260,7 +259,7 @@ gboolean hosted_sweep(Reconciler *reconciler, const GarbageRow *intent, GError *
         return TRUE;
     if (!engine_remove(reconciler->options.engine, id, error))
         return FALSE;
-    reconciler_count_deletion(reconciler);
+    reconciler_count_deletion(reconciler, "instance", "intended");
     log_info("machine ended", LOG_TEXT("workspace", intent->workspace_id), LOG_TEXT("machine", id),
              LOG_TEXT("why", "intended"));
     return TRUE;

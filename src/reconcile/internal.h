@@ -63,7 +63,7 @@ void reconciler_suspect_engine(Reconciler *reconciler);
 void reconciler_want_pass(Reconciler *reconciler);
 /* "Somebody pulls and a wish changed": see whether the pull is still wanted. */
 void reconciler_want_review(Reconciler *reconciler);
-/* Kinds: "container", "volume". The reason is the log's; of few, static ones. */
+/* Kinds: "container", "volume", "instance". The reason is the log's; of few, static ones. */
 void reconciler_count_deletion(Reconciler *reconciler, const char *kind, const char *reason);
 /* Nothing of the workspace is left: whoever waits for it goes on. */
 void reconciler_note_gone(Reconciler *reconciler, const char *id);

@@ -155,9 +155,8 @@ gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error)
     if (!take_sight(reconciler, &sight, error))
         return FALSE;
     write_figures(reconciler, &sight);
-    if (sight.containers &&
-        identity_seems_lost(reconciler, sight.wishes->len,
-                            sight.containers->len + sight.volumes->len))
+    if (sight.containers && identity_seems_lost(reconciler, sight.wishes->len,
+                                                sight.containers->len + sight.volumes->len))
         return TRUE;
     poke_unsettled(reconciler, &sight);
     poke_garbage(reconciler, &sight);

@@ -63,7 +63,10 @@ static char *make_key(const Reconciler *reconciler, const char *image)
 Warm *warm_new(Reconciler *reconciler, GError **error)
 {
     const Config *config = reconciler->options.config;
-    g_autoptr(GPtrArray) targets = warm_targets_parse(config ? config->warm_pool : NULL, error);
+    Engine *engine = reconciler->options.engine;
+    /* A hosted machine belongs to one workspace from its order on. */
+    gboolean may_stock = config && !(engine && engine_is_hosted(engine));
+    g_autoptr(GPtrArray) targets = warm_targets_parse(may_stock ? config->warm_pool : NULL, error);
     Warm *warm = NULL;
 
     if (!targets)

@@ -14,9 +14,27 @@ gboolean address_is_external(const WorkspaceRow *row)
     return g_strcmp0(row->runtime, "external") == 0;
 }
 
-char *address_container_dup(const char *workspace_id)
+/* Whether the URL's host is "ws-" and so many bytes of the id, with any port or none. */
+static gboolean is_host_of(const char *url, const char *id, int id_bytes)
 {
-    return g_strdup_printf("http://ws-%.*s:%d", ID_SHORT_BYTES, workspace_id, CONTAINER_PORT);
+    g_autofree char *host = g_strdup_printf("http://ws-%.*s", id_bytes, id);
+
+    if (!url || !g_str_has_prefix(url, host))
+        return FALSE;
+    url += strlen(host);
+    if (*url == ':')
+        for (url++; g_ascii_isdigit(*url);)
+            url++;
+    return *url == '\0' || *url == '/';
+}
+
+/* A container has the long name when somebody else's has the short one: the agent says which. */
+char *address_container_dup(const WorkspaceRow *row)
+{
+    gboolean is_long = is_host_of(row->agent_url, row->id, ID_SIZE - 1);
+
+    return g_strdup_printf("http://ws-%.*s:%d", is_long ? ID_SIZE - 1 : ID_SHORT_BYTES, row->id,
+                           CONTAINER_PORT);
 }
 
 gboolean address_is_callable(const char *url)
@@ -52,7 +70,7 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
     if (row->url_is_minted && options->in_container &&
         g_str_has_prefix(row->url, LOOPBACK_URL ":"))
         *url = has_host_network(row) ? g_strconcat(HOST_URL, row->url + strlen(LOOPBACK_URL), NULL)
-                                     : address_container_dup(row->id);
+                                     : address_container_dup(row);
     else
         *url = g_strdup(row->url);
     return ADDRESS_FOUND;
@@ -60,18 +78,10 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
 
 gboolean address_is_own(const WorkspaceRow *row, const char *url)
 {
-    g_autofree char *container = address_container_dup(row->id);
-    gsize host_length = strlen(container) - strlen(":8000");
-
     if (row->url_is_minted && g_strcmp0(row->url, url) == 0)
         return TRUE;
-    if (address_is_external(row) || strncmp(url, container, host_length) != 0)
-        return FALSE;
-    url += host_length;
-    if (*url == ':')
-        for (url++; g_ascii_isdigit(*url);)
-            url++;
-    return *url == '\0' || *url == '/';
+    return !address_is_external(row) &&
+           (is_host_of(url, row->id, ID_SHORT_BYTES) || is_host_of(url, row->id, ID_SIZE - 1));
 }
 
 /* The host's place in the URL: after the scheme and user info, up to the port, path, query or

@@ -7,8 +7,9 @@
 
 /* Workspaces whose agent runs where we do not start it. */
 gboolean address_is_external(const WorkspaceRow *row);
-/* "http://ws-<12>:8000": how containers of one network call each other. Caller owns it. */
-char *address_container_dup(const char *workspace_id);
+/* "http://ws-<12>:8000", or with the whole id: how containers of one network call each other.
+ * Caller owns it. */
+char *address_container_dup(const WorkspaceRow *row);
 /* A URL that can be called: not NULL, not "", not "remote://no-inbound". */
 gboolean address_is_callable(const char *url);
 
@@ -28,6 +29,7 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
 /* The URL with a host of 127.0.0.1 or localhost replaced by host.docker.internal; only the host.
  * Caller owns it. */
 char *address_from_container_dup(const char *url);
-/* Whether this URL names the workspace's own container ("http://ws-<12>:<port>"), or is the one our
+/* Whether this URL names the workspace's own container ("http://ws-<12>:<port>", or
+ * with the whole id), or is the one our
  * engine made. */
 gboolean address_is_own(const WorkspaceRow *row, const char *url);

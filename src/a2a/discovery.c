@@ -60,7 +60,7 @@ gboolean discovery_find(OrgTree *tree, const A2aOptions *options, const char *ca
     if (address_is_callable(row->agent_url))
         found(answer, row, g_strdup(row->agent_url));
     else
-        found(answer, row, address_container_dup(row->id));
+        found(answer, row, address_container_dup(row));
     return TRUE;
 }
 

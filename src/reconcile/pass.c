@@ -148,11 +148,28 @@ static void write_figures(Reconciler *reconciler, const Sight *sight)
     mutex_unlock(&reconciler->lock);
 }
 
+/* Before the first pass of a start: the database may have been restored or repaired by hand. */
+static gboolean end_removed(Reconciler *reconciler, GError **error)
+{
+    gboolean is_first = FALSE;
+    gint64 ended = 0;
+
+    mutex_lock(&reconciler->lock);
+    is_first = reconciler->status.last_pass_us == 0;
+    mutex_unlock(&reconciler->lock);
+    if (is_first && !store_runtime_end_removed(reconciler->options.db, &ended, error))
+        return FALSE;
+    if (ended > 0)
+        log_warning("removed workspaces were wished to live: was the database restored?",
+                    LOG_INT("count", ended));
+    return TRUE;
+}
+
 gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error)
 {
     g_auto(Sight) sight = {0};
 
-    if (!take_sight(reconciler, &sight, error))
+    if (!end_removed(reconciler, error) || !take_sight(reconciler, &sight, error))
         return FALSE;
     write_figures(reconciler, &sight);
     if (sight.containers && identity_seems_lost(reconciler, sight.wishes->len,

@@ -291,6 +291,17 @@ GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit, GError **e
     return read_all(rows);
 }
 
+gboolean store_runtime_end_removed(Db *db, gint64 *ended, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspace_runtime SET desired = 'absent', generation = generation + 1,"
+        " phase = 'pending', attempts = 0, next_attempt_at = NULL, last_error = NULL, seed = NULL,"
+        " updated_at = $1 WHERE desired <> 'absent' AND warm_key IS NULL"
+        " AND workspace_id IN (SELECT id FROM workspaces WHERE status = 'removed')";
+
+    return db_exec(db, sql, ended, error, DB_INT(clock_now_us()));
+}
+
 /* ---- Progress ---- */
 
 /* NULL keeps, "" clears. */

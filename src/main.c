@@ -144,6 +144,11 @@ static int migrate(const Config *config)
     return EXIT_SUCCESS;
 }
 
+static const char *cap_word(gboolean is_enforced)
+{
+    return is_enforced ? "enforced" : "not enforced";
+}
+
 static gboolean check_engine(const Config *config, GError **error)
 {
     g_autoptr(Engine) engine = NULL;
@@ -159,6 +164,8 @@ static gboolean check_engine(const Config *config, GError **error)
         return FALSE;
     printf("engine     %s (API %s, %" G_GINT64_FORMAT " cores)\n", info->name, info->version,
            info->cpus);
+    printf("caps       memory %s, cpu %s, processes %s\n", cap_word(info->limits_memory),
+           cap_word(info->limits_cpu), cap_word(info->limits_pids));
     return TRUE;
 }
 

@@ -22,6 +22,25 @@ static void time_or_null(JsonOut *out, const char *key, gint64 time_us)
         json_out_null(out, key);
 }
 
+static const char *cap_word(gboolean is_enforced)
+{
+    return is_enforced ? "enforced" : "not enforced";
+}
+
+/* A cap that the machine cannot keep is never silently dropped (D19). */
+static void write_caps(JsonOut *out, const ReconcilerStatus *status)
+{
+    if (!status->knows_caps) {
+        json_out_null(out, "caps");
+        return;
+    }
+    json_out_object(out, "caps");
+    json_out_text(out, "memory", cap_word(status->limits_memory));
+    json_out_text(out, "cpu", cap_word(status->limits_cpu));
+    json_out_text(out, "pids", cap_word(status->limits_pids));
+    json_out_end(out);
+}
+
 static void write_engine(JsonOut *out, ApiCall *call, const ReconcilerStatus *status)
 {
     g_autofree char *id = reconciler_engine_id_dup(call->api->reconciler);
@@ -31,6 +50,7 @@ static void write_engine(JsonOut *out, ApiCall *call, const ReconcilerStatus *st
     json_out_text(out, "id", id);
     json_out_bool(out, "up", status->engine_up);
     time_or_null(out, "down_since", status->engine_down_since_us);
+    write_caps(out, status);
     json_out_end(out);
 }
 

@@ -49,11 +49,13 @@ void workspace_created_clear(WorkspaceCreated *created)
 
 static gboolean check_fields(const WorkspaceOrder *order, const Config *config, GError **error)
 {
+    const char *directory = order->workspace_dir ? order->workspace_dir : config->workspace_dir;
+
     return rule_name(order->name, error) && rule_role(order->role, error) &&
            rule_model(order->model, error) && rule_runtime(order->runtime, error) &&
            rule_template(order->template_name, error) &&
            rule_workspace_dir(order->workspace_dir, config->workspace_dir_roots, error) &&
-           rule_workspace_access(order->workspace_access, order->workspace_dir, error) &&
+           rule_workspace_access(order->workspace_access, directory, error) &&
            rule_image(order->image, error) && rule_executor(order->executor, error) &&
            rule_command(order->command, error);
 }
@@ -369,15 +371,27 @@ static gboolean write_all(const Lifecycle *lifecycle, const WorkspaceOrder *orde
     return TRUE;
 }
 
-static void describe(const WorkspaceRow *row, WorkspaceCreated *created)
+/* Nothing is mounted unless access is asked for; whoever named a folder should know. Source: spec
+ * 01, 12.4. */
+static const char *warning_for(const WorkspaceRow *row, const Config *config)
+{
+    if (strcmp(row->workspace_access, "none") != 0)
+        return NULL;
+    if (row->workspace_dir)
+        return "workspace_dir is not used: workspace_access is none";
+    if (config->workspace_dir)
+        return "WORKSPACE_DIR is not used: workspace_access is none";
+    return NULL;
+}
+
+static void describe(const WorkspaceRow *row, const Config *config, WorkspaceCreated *created)
 {
     memcpy(created->id, row->id, ID_SIZE);
     created->status = row->status;
     created->awareness_namespace = g_strdup(row->awareness_namespace);
     created->workspace_access = g_strdup(row->workspace_access);
     created->external = g_strcmp0(row->runtime, RUNTIME_EXTERNAL) == 0;
-    if (row->workspace_dir && strcmp(row->workspace_access, "none") == 0)
-        created->warning = "workspace_dir is not used: workspace_access is none";
+    created->warning = warning_for(row, config);
 }
 
 gboolean lifecycle_create(const Lifecycle *lifecycle, WorkspaceOrder *order,
@@ -399,7 +413,7 @@ gboolean lifecycle_create(const Lifecycle *lifecycle, WorkspaceOrder *order,
         tokens_forget(lifecycle->tokens, row->id);
         return FALSE;
     }
-    describe(row, created);
+    describe(row, lifecycle->config, created);
     if (!org_tree_refresh(lifecycle->tree, row->id, NULL))
         log_warning("a new workspace shows up in memory a little later",
                     LOG_TEXT("workspace", row->id));

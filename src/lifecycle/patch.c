@@ -181,10 +181,11 @@ static gboolean check_authority(const Patch *patch, gboolean is_own_token, GErro
     const StoreWorkspacePatch *fields = &patch->fields;
 
     if (!is_own_token || !(fields->has_tier || fields->has_runtime || fields->has_parent ||
-                           fields->has_workspace_dir))
+                           fields->has_workspace_dir || fields->has_workspace_access))
         return TRUE;
     return error_set(error, ERROR_FORBIDDEN,
-                     "tier, runtime, parent_id and workspace_dir need an admin credential");
+                     "tier, runtime, parent_id, workspace_dir and workspace_access need an admin "
+                     "credential");
 }
 
 /* Directory and access must fit together after the change. */
@@ -201,6 +202,8 @@ static gboolean check_directory(const Lifecycle *lifecycle, const WorkspaceRow *
         return FALSE;
     if (!fields->has_workspace_dir && !fields->has_workspace_access)
         return TRUE;
+    if (!directory || !*directory)
+        directory = lifecycle->config->workspace_dir;
     return rule_workspace_access(access, directory, error);
 }
 

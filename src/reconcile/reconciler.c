@@ -270,6 +270,10 @@ void reconciler_status(Reconciler *reconciler, ReconcilerStatus *status)
     mutex_lock(&reconciler->lock);
     *status = reconciler->status;
     status->managed_containers = g_hash_table_size(reconciler->containers);
+    status->knows_caps = reconciler->host != NULL;
+    status->limits_memory = reconciler->host && reconciler->host->limits_memory;
+    status->limits_cpu = reconciler->host && reconciler->host->limits_cpu;
+    status->limits_pids = reconciler->host && reconciler->host->limits_pids;
     mutex_unlock(&reconciler->lock);
     status->operations_running = running;
     status->orphans = sightings_count(reconciler->sightings, &status->quarantined);

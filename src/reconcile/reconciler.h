@@ -154,6 +154,8 @@ typedef struct {
     const char *held_why; /* static; NULL: not held */
     gint64 held_since_us; /* wall; 0: not held */
     guint64 deletions;
+    gboolean knows_caps; /* the engine has said which caps its machine keeps (D19) */
+    gboolean limits_memory, limits_cpu, limits_pids;
     /* The stock of started agents: wished, ready to be handed over; since the start of the server:
      * handed over, wanted in vain, and hand-overs that did not work. */
     guint warm_wished, warm_ready;

@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "memory.h"
+#include "standby_wire.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -83,6 +84,7 @@ static void apply_environment(char *text, size_t length)
         *equals = '='; /* the walk goes on behind the whole entry */
     }
     unsetenv(STANDBY_VARIABLE);
+    unsetenv(STANDBY_KEY_VARIABLE);
 }
 
 static StandbyEnd take_over(const char *config_path)
@@ -103,8 +105,9 @@ static StandbyEnd take_over(const char *config_path)
 /* Waiting */
 
 typedef struct {
-    int signals; /* -1: cannot be had */
-    int notices; /* -1: this folder gives none */
+    StandbyWire *wire; /* NULL: nobody can send us anything */
+    int signals;       /* -1: cannot be had */
+    int notices;       /* -1: this folder gives none */
     sigset_t blocked, former;
 } Wait;
 
@@ -115,6 +118,7 @@ static void wait_begin(Wait *wait, const char *config_path)
     sigaddset(&wait->blocked, SIGTERM);
     sigaddset(&wait->blocked, SIGINT);
     sigprocmask(SIG_BLOCK, &wait->blocked, &wait->former);
+    wait->wire = standby_wire_new();
     wait->signals = signalfd(-1, &wait->blocked, SFD_CLOEXEC | SFD_NONBLOCK);
     wait->notices = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (wait->notices >= 0 &&
@@ -127,6 +131,7 @@ static void wait_begin(Wait *wait, const char *config_path)
 
 static void wait_end(Wait *wait)
 {
+    standby_wire_free(wait->wire);
     if (wait->signals >= 0)
         close(wait->signals);
     if (wait->notices >= 0)
@@ -142,17 +147,23 @@ static void drain(int notices)
         ;
 }
 
-/* True: a signal asks us to end. */
-static bool wait_once(const Wait *wait)
+typedef enum { NEWS_NONE, NEWS_SIGNAL, NEWS_PEER } News;
+
+static News wait_once(const Wait *wait)
 {
-    struct pollfd what[] = {{.fd = wait->signals, .events = POLLIN},
-                            {.fd = wait->notices, .events = POLLIN}};
+    struct pollfd what[] = {
+        {.fd = wait->signals, .events = POLLIN},
+        {.fd = wait->notices, .events = POLLIN},
+        {.fd = wait->wire != NULL ? standby_wire_descriptor(wait->wire) : -1, .events = POLLIN},
+    };
     struct signalfd_siginfo signal;
 
-    poll(what, 2, wait->notices >= 0 ? LOOK_AGAIN_MS : LOOK_POLL_MS);
+    poll(what, sizeof what / sizeof what[0], wait->notices >= 0 ? LOOK_AGAIN_MS : LOOK_POLL_MS);
     drain(wait->notices);
     /* Read, so that it is not delivered when signals are let through again. */
-    return wait->signals >= 0 && read(wait->signals, &signal, sizeof signal) > 0;
+    if (wait->signals >= 0 && read(wait->signals, &signal, sizeof signal) > 0)
+        return NEWS_SIGNAL;
+    return (what[2].revents & POLLIN) != 0 ? NEWS_PEER : NEWS_NONE;
 }
 
 /* A mark without the environment is that of an earlier run. */
@@ -164,20 +175,41 @@ static bool is_assigned(const char *config_path)
     return access(assigned, F_OK) == 0 && access(environment, F_OK) == 0;
 }
 
+static bool take_from_wire(StandbyWire *wire, const char *config_path)
+{
+    char *text = NULL;
+    size_t length = 0;
+
+    if (!standby_wire_serve(wire, config_path, &text, &length))
+        return false;
+    apply_environment(text, length);
+    explicit_bzero(text, length);
+    free(text);
+    log_info("taken by a workspace");
+    return true;
+}
+
 /* The folder is watched before the first look, so nothing falls in between. */
+static StandbyEnd wait_for_workspace(Wait *wait, const char *config_path)
+{
+    while (!is_assigned(config_path)) {
+        News news = wait_once(wait);
+        if (news == NEWS_SIGNAL)
+            return STANDBY_STOPPED;
+        if (news == NEWS_PEER && take_from_wire(wait->wire, config_path))
+            return STANDBY_TAKEN;
+    }
+    return take_over(config_path);
+}
+
 StandbyEnd standby_wait(const char *config_path)
 {
-    StandbyEnd end = STANDBY_TAKEN;
     Wait wait;
 
     wait_begin(&wait, config_path);
     log_info("standing by version=" WORKSPACE_AGENT_VERSION);
-    while (end == STANDBY_TAKEN && !is_assigned(config_path))
-        if (wait_once(&wait))
-            end = STANDBY_STOPPED;
-    if (end == STANDBY_TAKEN)
-        end = take_over(config_path);
-    else
+    StandbyEnd end = wait_for_workspace(&wait, config_path);
+    if (end == STANDBY_STOPPED)
         log_info("stopped while standing by");
     wait_end(&wait);
     return end;

@@ -4,7 +4,8 @@
  * The last of them is the mark STANDBY_ASSIGNED; then the environment lies in STANDBY_ENVIRONMENT
  * ("KEY=value", each ended by a NUL, mode 0600). It becomes ours and that of every program we
  * start, and the file is removed: secrets stay in no file. The mark stays, because the engine may
- * still be busy with it. A restarted container finds no environment and stands by again; the
+ * still be busy with it. Where the server can reach us it takes a faster way (standby_wire.h) that
+ * brings the same. A restarted container finds no environment and stands by again; the
  * server sees the restart and replaces it. */
 #pragma once
 

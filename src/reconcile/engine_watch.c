@@ -89,10 +89,11 @@ static Due wait_due(Reconciler *reconciler, gint64 pass_due_us)
             due = DUE_PING;
         else if (reconciler->suspects->len > 0)
             due = DUE_SUSPECTS;
-        else if (reconciler->wants_review)
+        else if (reconciler->wants_review || clock_monotonic_us() >= warm_due_us(reconciler->warm))
             due = DUE_REVIEW;
         else
-            condition_wait_until(&reconciler->changed, &reconciler->lock, pass_due_us);
+            condition_wait_until(&reconciler->changed, &reconciler->lock,
+                                 MIN(pass_due_us, warm_due_us(reconciler->warm)));
     }
     if (due == DUE_PASS)
         reconciler->wants_pass = FALSE;

@@ -20,6 +20,7 @@ static gboolean refuse(Look *look, const GError *cause, GError **error)
                            error))
         return FALSE;
     warm_count_refused(reconciler->warm);
+    warm_want_soon(reconciler->warm);
     return current || error_set(error, ERROR_SUPERSEDED, "a newer wish won");
 }
 
@@ -42,6 +43,7 @@ gboolean hand_over(Look *look, const ContainerInfo *container, GError **error)
     g_autoptr(GError) cause = NULL;
 
     if (tell(look, container, &cause)) {
+        warm_want_soon(look->reconciler->warm);
         log_info("a started agent was handed over", LOG_TEXT("workspace", look->id),
                  LOG_INT("generation", look->runtime->generation));
         return TRUE;

@@ -133,7 +133,7 @@ char *reconciler_engine_id_dup(Reconciler *reconciler);
 /* What members of the stock of started agents for `image` (NULL: the base image) are made for; NULL
  * when none are wished. Borrowed until reconciler_free. Thread: any. */
 const char *reconciler_warm_key(Reconciler *reconciler, const char *image);
-/* A workspace for which there was a key got a member of the stock (it is refilled), or did not. */
+/* A workspace for which there was a key got a member of the stock, or did not: counts. */
 void reconciler_warm_note(Reconciler *reconciler, gboolean was_handed_over);
 
 /* What a workspace's hosted machine wrote on its console; only an engine that has one is asked.

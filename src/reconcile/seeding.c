@@ -9,6 +9,7 @@
 #include "provision/seed.h"
 #include "provision/templates.h"
 #include "reconcile/start.h"
+#include "reconcile/wire.h"
 #include "store/warm.h"
 
 #include <string.h>
@@ -121,10 +122,18 @@ static char *fallback_folder(const Start *start)
                                  start->look->workspace->runtime);
 }
 
+static char *generate_config(const Start *start)
+{
+    const WorkspaceRow *row = start->look->workspace;
+
+    return template_config_generate(row->name, row->role, row->tier,
+                                    reconciler_runtimes(start->look->reconciler), row->runtime,
+                                    row->model, start->port);
+}
+
 /* For a volume without a config.yaml: the workspace's template, else a generated one. */
 static gboolean add_fallback(Start *start, Seed *seed, GError **error)
 {
-    const WorkspaceRow *row = start->look->workspace;
     g_autofree char *folder = fallback_folder(start);
     g_autoptr(GBytes) config = NULL;
     g_autofree char *text = NULL;
@@ -134,9 +143,7 @@ static gboolean add_fallback(Start *start, Seed *seed, GError **error)
     config = seed_dup_config(seed);
     if (config && g_bytes_get_size(config) > 0)
         return TRUE;
-    text = template_config_generate(row->name, row->role, row->tier,
-                                    reconciler_runtimes(start->look->reconciler), row->runtime,
-                                    row->model, start->port);
+    text = generate_config(start);
     return seed_add_file(seed, TEMPLATE_CONFIG_FILE, text, strlen(text), FILE_MODE, error);
 }
 
@@ -193,18 +200,16 @@ static gboolean add_agent(Start *start, Seed *seed, GError **error)
     return seed_add_agent(seed, name, start->look->reconciler->options.agent_path, error);
 }
 
-/* An upload of our agent alone: into the root file system, unless that is read-only. */
+/* Where our agent must go into the root file system by an upload of its own. */
 static gboolean deliver_agent(Start *start, const char *container, GError **error)
 {
-    gboolean is_read_only = start->caps.read_only_root;
-    g_autoptr(Seed) seed = seed_new(is_read_only ? NULL : CONFIGS_FOLDER, 0, 0);
+    g_autoptr(Seed) seed = seed_new(CONFIGS_FOLDER, 0, 0);
     g_autoptr(GBytes) tar = NULL;
 
     if (!add_agent(start, seed, error))
         return FALSE;
     tar = seed_finish(seed, error);
-    return tar && engine_copy_in(engine_of(start), container, is_read_only ? CONFIGS_PATH : "/",
-                                 tar, error);
+    return tar && engine_copy_in(engine_of(start), container, "/", tar, error);
 }
 
 static gboolean place_agent(Start *start, Seed *seed, const char *container, GError **error)
@@ -222,17 +227,34 @@ static const char *configs_folder(const Start *start)
     return is_at_root ? CONFIGS_FOLDER : NULL;
 }
 
-/* Each "KEY=value" ends with a NUL, because values may have lines. */
-static gboolean add_environment(Start *start, Seed *seed, GError **error)
+static gboolean upload(Start *start, Seed *seed, const char *container, const char *folder,
+                       GError **error)
+{
+    g_autoptr(GBytes) tar = seed_finish(seed, error);
+
+    return tar &&
+           engine_copy_in(engine_of(start), container, folder ? "/" : CONFIGS_PATH, tar, error);
+}
+
+/* Each "KEY=value" ends with a NUL, because values may have lines. NULL: too large. */
+static GString *make_environment_text(const Start *start, GError **error)
 {
     g_auto(GStrv) list = environment_list(start->environment);
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (char **one = list; *one; one++)
         g_string_append_len(text, *one, (gssize)strlen(*one) + 1);
-    if (text->len > ENVIRONMENT_MAX)
-        return error_set(error, ERROR_TOO_LARGE, "the environment is too large to be handed over");
-    return seed_add_file(seed, ENVIRONMENT_NAME, text->str, text->len, TOKEN_MODE, error) &&
+    if (text->len <= ENVIRONMENT_MAX)
+        return g_steal_pointer(&text);
+    error_set(error, ERROR_TOO_LARGE, "the environment is too large to be handed over");
+    return NULL;
+}
+
+static gboolean add_environment(Start *start, Seed *seed, GError **error)
+{
+    g_autoptr(GString) text = make_environment_text(start, error);
+
+    return text && seed_add_file(seed, ENVIRONMENT_NAME, text->str, text->len, TOKEN_MODE, error) &&
            seed_add_file(seed, ASSIGNED_NAME, "", 0, FILE_MODE, error);
 }
 
@@ -276,17 +298,25 @@ static gboolean deliver(Start *start, Seed *seed, const ContainerInfo *container
     return FALSE;
 }
 
+/* A member of the stock gets our agent, in a /configs that it may write to; the rest comes with its
+ * workspace. */
+static gboolean seed_member(Start *start, Seed *seed, const char *container, GError **error)
+{
+    return place_agent(start, seed, container, error) &&
+           upload(start, seed, container, configs_folder(start), error);
+}
+
 gboolean start_seed(Start *start, const ContainerInfo *container, GError **error)
 {
     g_autoptr(Seed) seed = NULL;
     g_autoptr(GBytes) config = NULL;
     guint owner = 0, group = 0;
 
-    if (start->look->runtime->warm_key) /* the rest comes with its workspace */
-        return deliver_agent(start, container->id, error);
     if (!find_owner(start, container, &owner, &group, error))
         return FALSE;
     seed = seed_new(configs_folder(start), owner, group);
+    if (start->look->runtime->warm_key)
+        return seed_member(start, seed, container->id, error);
     return add_wished(start, seed, container->id, error) &&
            add_config(start, seed, container->id, &config, error) &&
            check_required(start, config, error) && place_agent(start, seed, container->id, error) &&
@@ -315,22 +345,34 @@ static gboolean begin_telling(Look *look, char token[CRYPTO_TOKEN_SIZE], GError 
     return FALSE;
 }
 
-static gboolean tell(Start *start, Seed *seed, const ContainerInfo *container, GError **error)
+/* What has no files of a template goes straight to the agent. */
+static WireEnd send_straight(Start *start, const ContainerInfo *container, const char *token,
+                             GError **error)
 {
-    char token[CRYPTO_TOKEN_SIZE];
+    const guint8 *secret = start->look->reconciler->options.secrets_key;
+    g_autofree char *folder = fallback_folder(start);
+    g_autofree char *config = generate_config(start);
+    g_autoptr(GString) environment = make_environment_text(start, error);
+    g_autoptr(GByteArray) message = g_byte_array_new();
+    guint8 key[CRYPTO_KEY_SIZE];
 
-    if (executor_is_stopping(start->look->reconciler->executor))
-        return error_set(error, ERROR_SUPERSEDED, "the server stops");
-    if (!begin_telling(start->look, token, error))
-        return FALSE;
-    if (deliver_configs(start, seed, container->id, token, TRUE, error))
-        return TRUE;
-    revoke_undelivered(start->look);
-    return FALSE;
+    if (!environment)
+        return WIRE_UNKNOWN;
+    if (!secret || folder || start->wish->template_name || !container->address) {
+        error_set(error, ERROR_UNAVAILABLE, "it has files of a template, or no address");
+        return WIRE_NOT_TAKEN;
+    }
+    wire_add(message, SEED_TOKEN, TOKEN_MODE, token, strlen(token));
+    wire_add(message, TEMPLATE_CONFIG_FILE, FILE_MODE, config, strlen(config));
+    wire_add(message, MARKER_NAME, FILE_MODE, start->order, strlen(start->order));
+    wire_add(message, ENVIRONMENT_NAME, TOKEN_MODE, environment->str, environment->len);
+    wire_key(secret, start->look->id, key);
+    return wire_send(container->address, key, message, error);
 }
 
 /* Its volumes are new, so nothing in them needs to be asked for. */
-gboolean start_seed_running(Start *start, const ContainerInfo *container, GError **error)
+static gboolean unpack(Start *start, const ContainerInfo *container, const char *token,
+                       GError **error)
 {
     g_autoptr(Seed) seed = NULL;
     g_autoptr(GBytes) config = NULL;
@@ -348,5 +390,25 @@ gboolean start_seed_running(Start *start, const ContainerInfo *container, GError
             return FALSE;
         config = seed_dup_config(seed);
     }
-    return check_required(start, config, error) && tell(start, seed, container, error);
+    return check_required(start, config, error) &&
+           deliver_configs(start, seed, container->id, token, TRUE, error);
+}
+
+gboolean start_seed_running(Start *start, const ContainerInfo *container, GError **error)
+{
+    char token[CRYPTO_TOKEN_SIZE];
+    g_autoptr(GError) cause = NULL;
+    WireEnd end = WIRE_NOT_TAKEN;
+
+    if (executor_is_stopping(start->look->reconciler->executor))
+        return error_set(error, ERROR_SUPERSEDED, "the server stops");
+    if (!begin_telling(start->look, token, error))
+        return FALSE;
+    end = send_straight(start, container, token, &cause);
+    if (end == WIRE_TAKEN || (end == WIRE_NOT_TAKEN && unpack(start, container, token, error)))
+        return TRUE;
+    if (end == WIRE_UNKNOWN)
+        g_propagate_error(error, g_steal_pointer(&cause));
+    revoke_undelivered(start->look);
+    return FALSE;
 }

@@ -5,6 +5,7 @@
 #include "reconcile/hosted.h"
 #include "reconcile/start.h"
 #include "reconcile/warm.h"
+#include "reconcile/wire.h"
 #include "store/secrets.h"
 
 #include <string.h>
@@ -88,6 +89,18 @@ static char *platform_url_dup(const Start *start)
                            options->server_port);
 }
 
+static void add_standby(const Start *start)
+{
+    const guint8 *secret = start->look->reconciler->options.secrets_key;
+    guint8 key[CRYPTO_KEY_SIZE];
+
+    g_hash_table_insert(start->environment, g_strdup(WARM_STANDBY), g_strdup("1"));
+    if (!secret)
+        return;
+    wire_key(secret, start->look->id, key);
+    g_hash_table_insert(start->environment, g_strdup(WIRE_KEY_VARIABLE), wire_key_text_dup(key));
+}
+
 static void make_environment(Start *start)
 {
     const Config *config = start->look->reconciler->options.config;
@@ -108,8 +121,9 @@ static void make_environment(Start *start)
 
     start->environment = environment_make(&input);
     g_hash_table_remove(start->environment, WARM_STANDBY); /* no secret may put an agent to sleep */
+    g_hash_table_remove(start->environment, WIRE_KEY_VARIABLE);
     if (start->look->runtime->warm_key)
-        g_hash_table_insert(start->environment, g_strdup(WARM_STANDBY), g_strdup("1"));
+        add_standby(start);
 }
 
 /* Tried again later: what a mutator asks may be away. Its own words are for the log, because they

@@ -11,11 +11,13 @@
 
 #define KEY_HASH_BYTES 8
 #define TIER_DEFAULT   2
+#define NEVER          G_MAXINT64
+#define REFILL_WAIT_US (250 * 1000)
 
 struct _Warm {
     Reconciler *reconciler;
-    GPtrArray *targets; /* WarmTarget; keys are constant, digests the watching thread's */
-    atomic_bool is_wanted;
+    GPtrArray *targets;  /* WarmTarget; keys are constant, digests the watching thread's */
+    atomic_llong due_us; /* monotonic; NEVER: with the next pass */
     atomic_uint ready;
     atomic_ullong handed_over, missed, refused;
 };
@@ -57,6 +59,8 @@ static char *make_key(const Reconciler *reconciler, const char *image)
                         caps.tier, caps.memory_bytes, caps.nano_cpus, caps.pids_limit);
     g_checksum_update(sum, (const guchar *)facts, -1);
     hash_agent(sum, reconciler->options.agent_path);
+    if (reconciler->options.secrets_key) /* members know a key that was derived from it */
+        g_checksum_update(sum, reconciler->options.secrets_key, CRYPTO_KEY_SIZE);
     return g_strdup_printf("%s %.*s", image, 2 * KEY_HASH_BYTES, g_checksum_get_string(sum));
 }
 
@@ -77,6 +81,7 @@ Warm *warm_new(Reconciler *reconciler, GError **error)
     }
     warm = g_new0(Warm, 1);
     warm->reconciler = reconciler;
+    atomic_init(&warm->due_us, NEVER);
     warm->targets = g_steal_pointer(&targets);
     return warm;
 }
@@ -126,9 +131,11 @@ void reconciler_warm_note(Reconciler *reconciler, gboolean was_handed_over)
 {
     Warm *warm = reconciler->warm;
 
+    guint ready = atomic_load(&warm->ready); /* exact again when the stock is tended */
+
     atomic_fetch_add(was_handed_over ? &warm->handed_over : &warm->missed, 1);
-    if (was_handed_over)
-        warm_want(warm);
+    if (was_handed_over && ready > 0)
+        atomic_compare_exchange_strong(&warm->ready, &ready, ready - 1);
 }
 
 void warm_count_refused(Warm *warm)
@@ -147,10 +154,28 @@ void warm_status(Warm *warm, ReconcilerStatus *status)
     status->warm_refused = atomic_load(&warm->refused);
 }
 
+static void want_at(Warm *warm, gint64 due_us)
+{
+    long long former = atomic_load(&warm->due_us);
+
+    while (due_us < former && !atomic_compare_exchange_weak(&warm->due_us, &former, due_us))
+        ;
+    reconciler_want_review(warm->reconciler);
+}
+
 void warm_want(Warm *warm)
 {
-    atomic_store(&warm->is_wanted, TRUE);
-    reconciler_want_review(warm->reconciler);
+    want_at(warm, 0);
+}
+
+void warm_want_soon(Warm *warm)
+{
+    want_at(warm, clock_monotonic_us() + REFILL_WAIT_US);
+}
+
+gint64 warm_due_us(Warm *warm)
+{
+    return atomic_load(&warm->due_us);
 }
 
 /* ---- Tending ---- */
@@ -250,9 +275,12 @@ static gboolean tend(Warm *warm, GError **error)
 void warm_tend(Warm *warm, gboolean is_pass)
 {
     g_autoptr(GError) cause = NULL;
-    gboolean is_wanted = atomic_exchange(&warm->is_wanted, FALSE);
 
-    if ((!is_wanted && !is_pass) || !may_act(warm->reconciler))
+    if (!is_pass && clock_monotonic_us() < warm_due_us(warm))
+        return;
+    atomic_store(&warm->due_us,
+                 NEVER); /* before the look: what changes from now on is seen later */
+    if (!may_act(warm->reconciler))
         return;
     for (guint i = 0; is_pass && i < warm->targets->len; i++)
         look_at_image(warm->reconciler, warm->targets->pdata[i]);

@@ -19,8 +19,13 @@ typedef struct _Warm Warm;
 Warm *warm_new(Reconciler *reconciler, GError **error);
 void warm_free(Warm *warm); /* NULL is fine */
 
-/* Something about the stock has changed: it is tended soon. */
+/* Something about the stock has changed: it is tended now. */
 void warm_want(Warm *warm);
+/* One was handed over: tended a moment later, when its agent has registered; making the next one
+ * would slow that down. */
+void warm_want_soon(Warm *warm);
+/* When it must be tended, monotonic; G_MAXINT64: when the next pass ends. */
+gint64 warm_due_us(Warm *warm);
 /* Adds and drops. `is_pass`: also looks whether the images are still the same. */
 void warm_tend(Warm *warm, gboolean is_pass);
 void warm_status(Warm *warm, ReconcilerStatus *status);

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import socket
+import struct
 import time
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent_program import wait_for
 
@@ -123,3 +126,104 @@ def test_an_ordinary_start_removes_what_was_left(start, config_path):
     assert text_of(agent.send("hello")) == "hello"
     assert not (config_path / ".workspaced-environment").exists()
     assert not (config_path / ".workspaced-assigned").exists()
+
+
+# ---- By the wire ----
+
+KEY = bytes(range(32))
+
+
+def seal(records, key=KEY):
+    """What src/reconcile/wire.c sends, with records of (name, mode, bytes)."""
+    clear = b"".join(
+        name.encode() + b"\0" + f"{mode:o}".encode() + b"\0" + str(len(data)).encode() + b"\0" + data
+        for name, mode, data in records
+    )
+    nonce = os.urandom(12)
+    sealed = nonce + AESGCM(key).encrypt(nonce, clear, None)
+    return b"WSPWARM1" + struct.pack(">I", len(sealed)) + sealed
+
+
+def environment(**variables):
+    return (".workspaced-environment", 0o600, b"".join(f"{k}={v}".encode() + b"\0" for k, v in variables.items()))
+
+
+@pytest.fixture
+def wired(start):
+    """An agent that stands by at a port, and how to send to it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    agent = stand_by(start, WORKSPACE_AGENT_STANDBY_KEY=KEY.hex(), WORKSPACE_AGENT_PORT=str(port))
+
+    def send(*pieces):
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(0.01)
+            try:
+                return connection.recv(10)
+            except ConnectionResetError:
+                return b""
+
+    return agent, send
+
+
+def test_the_wire_brings_everything(wired, registry, config_path):
+    agent, send = wired
+    records = [
+        (".auth_token", 0o600, b"wire-token"),
+        ("config.yaml", 0o644, b"name: x\n"),
+        (".workspaced/seeded", 0o644, b"1"),
+        environment(
+            WORKSPACE_ID=TAKEN_BY,
+            PLATFORM_URL=registry.url,
+            WORKSPACE_AGENT_EXECUTOR="command",
+            WORKSPACE_AGENT_COMMAND='printf "%s,%s" "$SECRET" "$WORKSPACE_AGENT_STANDBY_KEY"',
+            SECRET="of the wire",
+        ),
+    ]
+    message = seal(records)
+    assert send(message[:5], message[5:30], message[30:]) == b"ok\n"
+    call = registry.wait("/registry/register")[0]
+    assert (call.body["id"], call.bearer) == (TAKEN_BY, "wire-token")
+    assert text_of(agent.send("x")) == "of the wire,"
+    token = config_path / ".auth_token"
+    assert (token.read_text(), token.stat().st_mode & 0o777) == ("wire-token", 0o600)
+    assert (config_path / "config.yaml").read_text() == "name: x\n"
+    assert (config_path / ".workspaced" / "seeded").read_text() == "1"
+    assert not (config_path / ".workspaced-environment").exists()
+
+
+@pytest.mark.parametrize("what", ["key", "magic", "length", "cut", "nothing", "changed"])
+def test_strangers_get_no_answer_and_change_nothing(wired, config_path, registry, what):
+    agent, send = wired
+    good = seal([(".auth_token", 0o600, b"t"), environment(PLATFORM_URL=registry.url)])
+    bad = {
+        "key": seal([environment(A="b")], key=bytes(32)),
+        "magic": b"GET / HT" + good[8:],
+        "length": b"WSPWARM1" + struct.pack(">I", 2**31) + good[12:],
+        "cut": good[:20],
+        "nothing": b"",
+        "changed": good[:-1] + bytes([good[-1] ^ 1]),
+    }[what]
+    assert send(bad) == b""
+    assert list(config_path.iterdir()) == [] and "listening" not in agent.log
+    assert send(good) == b"ok\n"  # it still waits
+    registry.wait("/registry/register")
+
+
+@pytest.mark.parametrize("name", ["../out", "/out", "a/b/c", "a/../../out", ""])
+def test_no_file_leaves_the_folder(wired, config_path, tmp_path, name):
+    agent, send = wired
+    assert send(seal([(name, 0o644, b"x"), environment(A="b")])) == b"no\n"
+    assert not (tmp_path / "out").exists() and agent.process.poll() is None
+
+
+@pytest.mark.parametrize("message", [b"name\x00644\x00", b"name\x00644\x00999\x00x", b"name"])
+def test_broken_records_are_refused(wired, message):
+    agent, send = wired
+    nonce = os.urandom(12)
+    sealed = nonce + AESGCM(KEY).encrypt(nonce, message, None)
+    assert send(b"WSPWARM1" + struct.pack(">I", len(sealed)) + sealed) == b"no\n"
+    assert "listening" not in agent.log

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from e2e_support import build_root, glibc_program
-from workspaced import text_of
+from workspaced import text_of, wait_for
 
 
 @pytest.fixture
@@ -51,17 +51,36 @@ def test_glibc_root_without_a_shell(docker_server, image):
     assert "hello image" in answers(docker_server, image=image(glibc_program("/bin/true")))
 
 
-def test_own_user_and_entry_point(docker_server, image):
+def own_user(image):
     busybox = Path("/bin/busybox")
-    name = image(
+    return image(
         {
-            "/bin/busybox": busybox, "/bin/sh": busybox, "/bin/sleep": busybox,
+            "/bin/busybox": busybox, "/bin/sh": busybox, "/bin/sleep": busybox, "/bin/cat": busybox,
             "/etc/passwd": b"root:x:0:0::/:/bin/sh\nworker:x:4711:4711::/home:/bin/sh\n",
             "/etc/group": b"root:x:0:\nworker:x:4711:\n", "/home/.keep": b"",
         },
         ["USER worker", 'ENTRYPOINT ["/bin/sleep", "1000000"]'],
     )  # fmt: skip
-    assert "hello image" in answers(docker_server, image=name)
+
+
+def test_own_user_and_entry_point(docker_server, image):
+    assert "hello image" in answers(docker_server, image=own_user(image))
+
+
+def test_own_user_from_the_stock(start_server, docker, image):
+    name = own_user(image)
+    server = start_server(WORKSPACED_ENGINE="docker", WARM_POOL=f"{name}:1")
+
+    def figure(name):
+        return f"workspaced_warm_{name} 1\n" in server.get("/metrics").text
+
+    wait_for(lambda: figure("ready"), 30, "a full stock", 0.05)
+    assert "runtime: builtin" in answers(server, image=name, executor="command", command="cat /configs/config.yaml")
+    assert figure("handed_over_total") and not figure("refused_total")
+    server.stop()
+    server.settings.pop("WARM_POOL")
+    server.start()
+    wait_for(lambda: not docker.left_over(server), 30, "an empty engine", 0.1)
 
 
 def test_an_unknown_image_fails_with_its_reason(docker_server):

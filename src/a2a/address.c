@@ -59,7 +59,7 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
 {
     if (row->status == WORKSPACE_PAUSED)
         return ADDRESS_PAUSED;
-    if (row->status == WORKSPACE_HIBERNATED)
+    if (row->status == WORKSPACE_HIBERNATED || row->status == WORKSPACE_HIBERNATING)
         return ADDRESS_HIBERNATED;
     if (!address_is_callable(row->url))
         return ADDRESS_NONE;

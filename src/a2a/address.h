@@ -16,7 +16,7 @@ gboolean address_is_callable(const char *url);
 typedef enum {
     ADDRESS_FOUND,
     ADDRESS_PAUSED,     /* 503 with the status */
-    ADDRESS_HIBERNATED, /* 503, wake it */
+    ADDRESS_HIBERNATED, /* or about to be: wake it */
     ADDRESS_NONE,       /* 503 "workspace has no URL" with the status */
     ADDRESS_BAD,        /* neither http nor https: 502 */
 } AddressOutcome;

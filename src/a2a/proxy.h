@@ -5,9 +5,11 @@
  * depend on the client's connection: when the browser is closed, the answer is still logged and
  * announced. What is written afterwards (activity row, events, token usage) goes through one writer
  * thread that groups rows into transactions; a look at a silent agent's container goes to a worker.
- * Answers: spec 04 sections 5.9 and 5.10. Limits: 5.8. There is no message queue yet: where the
- * specification queues, the answer is the busy form (503, Retry-After: 30), and the message has not
- * been taken. Source: spec 04 section 5; ARCHITECTURE section 4. */
+ * Answers: spec 04 sections 5.9 and 5.10. Limits: 5.8. A message to a sleeping workspace wakes it
+ * and waits until it is online (a2a/parking.h); no thread waits with it, and it goes when its
+ * client goes. There is no message queue yet: where the specification queues, the answer is the
+ * busy form (503, Retry-After: 30), and the message has not been taken. Source: spec 04 section 5;
+ * ARCHITECTURE section 4. */
 #pragma once
 
 #include "a2a/forwards.h"
@@ -40,6 +42,9 @@ typedef struct {
     gboolean (*find_address)(const char *workspace_id, char **url, void *data);
     void *data;           /* of all four */
     guint stream_ping_ms; /* 0: 20 s (D20) */
+    /* How long a message waits for a workspace that wakes up; then 503 with Retry-After. 0: it does
+     * not wait. */
+    guint wake_patience_ms;
 } ProxyOptions;
 
 /* Pointers are borrowed until proxy_free. Starts the writer thread. */
@@ -80,13 +85,14 @@ typedef struct {
 typedef void (*ProxyDone)(const ProxyAnswer *answer, void *data);
 
 /* The same for callers inside this process. `done` runs exactly once: in the calling worker
- * (refused before the call), in the HTTP client's thread or in a worker; it must be quick and must
- * not wait. */
+ * (refused before the call), in the HTTP client's or the parking's thread or in a worker; it must
+ * be quick and must not wait. */
 void proxy_call(Proxy *proxy, const ProxyCall *call, const char *body, gsize length, ProxyDone done,
                 void *data);
 
 typedef struct {
     guint active;    /* forwards under way */
+    guint parked;    /* messages that wait for a workspace to wake up */
     guint unwritten; /* results waiting to be written */
     guint64 refused; /* over the cap */
     guint64 forwarded;

@@ -304,6 +304,11 @@ static gboolean find_address(const char *workspace_id, char **url, void *data)
     return reconciler_find_address(((Rooms *)data)->reconciler, workspace_id, url);
 }
 
+static void wake(const char *workspace_id, void *data)
+{
+    lifecycle_wake(&((Rooms *)data)->lifecycle, workspace_id);
+}
+
 static void poke(const char *workspace_id, void *data)
 {
     reconciler_poke(((Rooms *)data)->reconciler, workspace_id);
@@ -330,7 +335,9 @@ static void build_messages(Rooms *rooms)
         .post = post_work,
         .verify_dead = verify_dead,
         .find_address = find_address,
+        .wake = wake,
         .data = rooms,
+        .wake_patience_ms = (guint)rooms->config->wake_wait_seconds * 1000,
     };
     LivenessOptions liveness = {
         .db = rooms->db,
@@ -353,7 +360,8 @@ static gboolean ensure_base_image(Engine *engine, char **image, void *data, GErr
 }
 
 /* In a container agents reach us over the network that we share with them: by our name there, which
- * is the container's short id unless it was given another. NULL: the engine's own way to the host. */
+ * is the container's short id unless it was given another. NULL: the engine's own way to the host.
+ */
 static char *platform_url_dup(const Rooms *rooms)
 {
     if (rooms->config->platform_url)

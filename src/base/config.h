@@ -69,6 +69,7 @@ typedef struct {
     char *warm_pool; /* IMAGE:NUMBER, separated by commas */
     gint64 provision_timeout_seconds; /* 0: per runtime */
     gint64 liveness_seconds;
+    gint64 wake_wait_seconds;            /* 0: messages do not wait */
     gint64 hibernate_stop_after_minutes; /* 0: never frozen */
     gint64 remote_stale_seconds;
     /* Messages */

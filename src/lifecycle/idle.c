@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "lifecycle/checks.h"
 #include "lifecycle/hibernate.h"
+#include "store/workspaces.h"
 
 #define HIBERNATING_MAX_US (2 * CLOCK_MINUTE_US) /* spec 01, 9.5 */
 #define FROZEN_LIMIT       100                   /* stopped in one sweep */
@@ -31,13 +32,18 @@ static gboolean is_idle(const Lifecycle *lifecycle, const WorkspaceRow *row, gin
            !(lifecycle->has_messages && lifecycle->has_messages(row->id, lifecycle->data));
 }
 
-static void put_to_sleep(const Lifecycle *lifecycle, const WorkspaceRow *row)
+/* The database knows what other servers on it have seen. */
+static void put_to_sleep(const Lifecycle *lifecycle, const WorkspaceRow *seen, gint64 now_us)
 {
+    g_autoptr(WorkspaceRow) row = NULL;
     g_autoptr(GError) error = NULL;
     gboolean claimed = FALSE;
 
-    if (!hibernate_begin(lifecycle, row, FALSE, &claimed, &error))
-        log_warning("an idle workspace stays awake", LOG_TEXT("workspace", row->id),
+    if (store_workspace_find(lifecycle->db, seen->id, &row, &error) &&
+        (!row || !is_idle(lifecycle, row, now_us)))
+        return;
+    if (!row || !hibernate_begin(lifecycle, row, FALSE, &claimed, &error))
+        log_warning("an idle workspace stays awake", LOG_TEXT("workspace", seen->id),
                     LOG_CAUSE(error));
 }
 
@@ -58,7 +64,7 @@ static void sweep_node(const Lifecycle *lifecycle, const WorkspaceRow *row, gint
     if (row->status == WORKSPACE_HIBERNATING && now_us - row->updated_at_us >= HIBERNATING_MAX_US)
         finish(lifecycle, row);
     else if (is_idle(lifecycle, row, now_us))
-        put_to_sleep(lifecycle, row);
+        put_to_sleep(lifecycle, row, now_us);
 }
 
 /* ---- Frozen for long ---- */

@@ -18,6 +18,8 @@ typedef struct {
     gboolean has_workers;
 } Fixture;
 
+static guint patience_ms; /* for a sleeping workspace; of the next fixture */
+
 static gboolean post(void (*work)(void *work_data), void *work_data, void *data)
 {
     Fixture *fixture = data;
@@ -57,6 +59,7 @@ static void open_with(Fixture *fixture, A2aOptions options, guint capacity)
         .verify_dead = verify_dead,
         .wake = wake,
         .data = fixture,
+        .wake_patience_ms = patience_ms,
     };
     fixture->proxy = proxy_new(&proxy);
 }
@@ -392,6 +395,88 @@ static void test_refusals_in_their_order(Fixture *fixture, gconstpointer data)
     assert_refused(fixture, id, "[]", 400, "error", "\"invalid JSON\"");
     g_assert_cmpuint(agent_calls(&agent), ==, 0);
     agent_stop(&agent);
+}
+
+/* ---- A workspace that sleeps ---- */
+
+static void set_up_patient(Fixture *fixture, gconstpointer data)
+{
+    (void)data;
+    patience_ms = 20000;
+    set_up(fixture, NULL);
+    patience_ms = 0;
+}
+
+static void awake(Fixture *fixture, const char *id, const char *url)
+{
+    g_assert_true(db_exec(fixture->house.db,
+                          "UPDATE workspaces SET status = 'online', url = $2 WHERE id = $1", NULL,
+                          NULL, DB_TEXT(id), DB_TEXT(url)));
+    g_assert_true(org_tree_refresh(fixture->house.tree, id, NULL));
+    events_announce(fixture->house.events, "WORKSPACE_ONLINE", id, "{}", clock_now_us());
+}
+
+static guint parked(Fixture *fixture)
+{
+    ProxyStats stats;
+
+    proxy_stats(fixture->proxy, &stats);
+    return stats.parked;
+}
+
+static void test_messages_wait_for_a_wake(Fixture *fixture, gconstpointer data)
+{
+    static const AgentStep steps[] = {AGENT_ANSWER("200 OK", "application/json", "{\"a\":1}"),
+                                      AGENT_ANSWER("200 OK", "application/json", "{\"a\":1}"),
+                                      AGENT_ANSWER("200 OK", "application/json", "{\"a\":1}"),
+                                      {0}};
+    ProxyCall call = {.caller_id = "", .logging = TRUE};
+    Reply replies[3];
+    Agent agent;
+    char id[ID_SIZE];
+
+    (void)data;
+    agent_start(&agent, steps, AGENT_CLOSES);
+    add_in_state(fixture, WORKSPACE_HIBERNATED, NULL, id);
+    assert_refused(fixture, id, "not json", 400, "error", "\"invalid JSON\"");
+    call.target_id = id;
+    for (guint i = 0; i < G_N_ELEMENTS(replies); i++)
+        start_call(fixture, &call, HELLO, &replies[i]);
+    g_assert_cmpuint(parked(fixture), ==, G_N_ELEMENTS(replies));
+    g_assert_cmpuint(atomic_load(&fixture->wakes), ==, 1);
+    g_assert_cmpuint(agent_calls(&agent), ==, 0);
+    awake(fixture, id, agent.url);
+    for (guint i = 0; i < G_N_ELEMENTS(replies); i++) {
+        wait_reply(&replies[i]);
+        g_assert_cmpuint(replies[i].status, ==, 200);
+        reply_clear(&replies[i]);
+    }
+    g_assert_cmpuint(parked(fixture), ==, 0);
+    agent_stop(&agent);
+}
+
+static void test_a_wait_ends(Fixture *fixture, gconstpointer data)
+{
+    ProxyCall call = {.caller_id = "", .timeout_s = 1};
+    g_auto(Reply) late = {0};
+    g_auto(Reply) gone = {0};
+    char id[ID_SIZE];
+
+    (void)data;
+    add_in_state(fixture, WORKSPACE_HIBERNATING, NULL, id);
+    call.target_id = id;
+    start_call(fixture, &call, HELLO, &late);
+    wait_reply(&late);
+    g_assert_cmpuint(late.status, ==, 503);
+    g_assert_cmpint(late.retry_after_s, ==, 15);
+    assert_member(late.body, "waking", "true");
+    assert_member(late.body, "retry_after", "15");
+    call.timeout_s = 0;
+    start_call(fixture, &call, HELLO, &gone);
+    proxy_stop(fixture->proxy); /* waits for it */
+    wait_reply(&gone);
+    g_assert_cmpuint(gone.status, ==, 503);
+    g_assert_cmpuint(atomic_load(&fixture->wakes), ==, 2);
 }
 
 static void add_with_budget(Fixture *fixture, const char *url, gint64 limit, gint64 spend,
@@ -879,6 +964,10 @@ int main(int argc, char **argv)
     ADD("agents-errors-pass", test_agents_errors_pass);
     ADD("callers-of-all-kinds", test_callers_of_all_kinds);
     ADD("refusals-in-their-order", test_refusals_in_their_order);
+    g_test_add("/a2a/proxy/messages-wait-for-a-wake", Fixture, NULL, set_up_patient,
+               test_messages_wait_for_a_wake, tear_down);
+    g_test_add("/a2a/proxy/a-wait-for-a-wake-ends", Fixture, NULL, set_up_patient, test_a_wait_ends,
+               tear_down);
     ADD("budget", test_budget);
     g_test_add_func("/a2a/proxy/loopback-needs-development-or-our-own-engine",
                     test_loopback_needs_development_or_our_own_engine);

@@ -101,14 +101,13 @@ static gboolean has_effect(EngineOperation operation)
     }
 }
 
-/* Only what the contract of the operation names. */
+/* A daemon says so of anything that it is changing. */
 static gboolean knows_conflict(EngineOperation operation)
 {
-    return operation == ENGINE_OPERATION_CREATE || operation == ENGINE_OPERATION_VOLUME_REMOVE ||
-           operation == ENGINE_OPERATION_FREEZE || operation == ENGINE_OPERATION_THAW ||
-           operation == ENGINE_OPERATION_EXEC || operation == ENGINE_OPERATION_STATS;
+    return has_effect(operation) || operation == ENGINE_OPERATION_STATS;
 }
 
+/* Only what the contract of the operation names. */
 static gboolean knows_absent(EngineOperation operation)
 {
     return operation == ENGINE_OPERATION_INSPECT || operation == ENGINE_OPERATION_START ||

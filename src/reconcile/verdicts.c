@@ -254,10 +254,20 @@ static Reason reason_of_cause(const GError *cause)
 }
 
 /* Foreign text goes to the log, never to people: a fault's sentence is its reason's. */
+/* What an engine says of objects that change under it ("removal is in progress", "not found" of
+ * what somebody took away) is over in a moment: of these only causes that we name ourselves end an
+ * attempt for good. */
+static gboolean is_final_cause(const GError *cause)
+{
+    if (error_is(cause, ERROR_CONFLICT) || error_is(cause, ERROR_NOT_FOUND))
+        return error_reason(cause) != REASON_NONE;
+    return error_is_outcome(error_code(cause));
+}
+
 gboolean verdict_attempt_failed(Look *look, const GError *cause, GError **error)
 {
     gint64 attempts = look->runtime->attempts;
-    gboolean is_final = error_is_outcome(error_code(cause));
+    gboolean is_final = is_final_cause(cause);
     gboolean has_sentence = is_final || error_is(cause, ERROR_BUSY);
     gboolean is_told =
         has_sentence || error_reason(cause) != REASON_NONE || attempts + 1 >= TELL_AFTER_ATTEMPTS;

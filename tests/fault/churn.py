@@ -40,10 +40,12 @@ class Churn:
 
     def _cycle(self, number):
         chance = random.Random(f"{self.seed}/{number}")
-        answer = self._ask("POST", "/workspaces", START_S, json={"name": f"Cycle {number}"})
-        if answer is None or answer.status_code == 503:
-            return  # if it was made, the list at the end will say so
-        assert answer.status_code == 201, answer.text
+        while True:  # one that was made and not answered shows in the list at the end
+            answer = self._ask("POST", "/workspaces", START_S, json={"name": f"Cycle {number}"})
+            if answer is not None and answer.status_code == 201:
+                break
+            assert answer is None or answer.status_code == 503, answer.text
+            time.sleep(0.05)
         id_ = answer.json()["id"]
         with self._lock:
             self.created += 1

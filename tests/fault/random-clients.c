@@ -132,69 +132,59 @@ static void do_remove(RandomRun *run, guint number, guint64 chance)
 
 /* ---- Changes of wish ---- */
 
-typedef struct {
-    gboolean (*mark)(RandomRun *run, const char *id, gboolean *changed, GError **error);
-    RuntimeDesired desired;
-} WishChange;
-
-static gboolean mark_restart(RandomRun *run, const char *id, gboolean *changed, GError **error)
+static gboolean restart(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_RESTART, changed, error);
+    const RestartOrder order = {0};
+    g_auto(WorkspaceRestarted) restarted = {0};
+
+    return chance & 1 ? lifecycle_repair(&run->lifecycle, id, "a test", NULL, error)
+                      : lifecycle_restart(&run->lifecycle, id, &order, &restarted, error);
 }
 
-static gboolean mark_pause(RandomRun *run, const char *id, gboolean *changed, GError **error)
+static gboolean pause_tree(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    return store_workspace_mark_paused(run->house.db, id, changed, error);
+    guint count = 0;
+
+    (void)chance;
+    return lifecycle_pause(&run->lifecycle, id, &count, error);
 }
 
-static gboolean mark_resume(RandomRun *run, const char *id, gboolean *changed, GError **error)
+static gboolean resume(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_RESUME, changed, error);
+    WorkspaceResumed resumed = {0};
+
+    (void)chance;
+    return lifecycle_resume(&run->lifecycle, id, &resumed, error);
 }
 
-static gboolean mark_hibernate(RandomRun *run, const char *id, gboolean *changed, GError **error)
+static gboolean hibernate(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    return store_workspace_mark_hibernating(run->house.db, id, TRUE, changed, error);
+    WorkspaceHibernated hibernated = {0};
+
+    return lifecycle_hibernate(&run->lifecycle, id, chance & 1, &hibernated, error);
 }
 
-static gboolean mark_wake(RandomRun *run, const char *id, gboolean *changed, GError **error)
+static gboolean wake(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    return store_workspace_mark_provisioning(run->house.db, id, STORE_FROM_WAKE, changed, error);
+    (void)chance;
+    (void)error;
+    lifecycle_wake(&run->lifecycle, id);
+    return TRUE;
 }
 
-static const WishChange changes[ORDER_KINDS] = {
-    [ORDER_RESTART] = {mark_restart, RUNTIME_RUNNING},
-    [ORDER_PAUSE] = {mark_pause, RUNTIME_STOPPED},
-    [ORDER_RESUME] = {mark_resume, RUNTIME_RUNNING},
-    [ORDER_HIBERNATE] = {mark_hibernate, RUNTIME_STOPPED},
-    [ORDER_WAKE] = {mark_wake, RUNTIME_RUNNING},
+typedef gboolean (*Change)(RandomRun *run, const char *id, guint64 chance, GError **error);
+
+static const Change changes[ORDER_KINDS] = {
+    [ORDER_RESTART] = restart,     [ORDER_PAUSE] = pause_tree, [ORDER_RESUME] = resume,
+    [ORDER_HIBERNATE] = hibernate, [ORDER_WAKE] = wake,
 };
 
-static gboolean change_wish(RandomRun *run, const char *id, const WishChange *change,
-                            gboolean *changed, GError **error)
-{
-    g_autoptr(DbTransaction) transaction = db_begin(run->house.db, error);
-    RuntimeWish wish = {.desired = change->desired};
-    gint64 generation = 0;
-
-    if (!transaction || !change->mark(run, id, changed, error))
-        return FALSE;
-    return (!*changed || store_runtime_wish(run->house.db, id, &wish, &generation, error)) &&
-           db_commit(&transaction, error);
-}
-
-static void do_change(RandomRun *run, const char *id, const WishChange *change)
+static void do_change(RandomRun *run, const char *id, const Order *order)
 {
     g_autoptr(GError) error = NULL;
-    gboolean changed = FALSE;
 
-    if (!change_wish(run, id, change, &changed, &error)) {
-        if (!is_refusal(error))
-            random_fail(run, "change of wish: %s", error->message);
-        return;
-    }
-    if (changed)
-        house_tell(&run->house, id);
+    if (!changes[order->kind](run, id, order->chance, &error) && !is_refusal(error))
+        random_fail(run, "change of wish %d: %s", order->kind, error->message);
 }
 
 static void do_patch(RandomRun *run, const char *id, guint64 chance)
@@ -329,6 +319,7 @@ void random_agents(void *data)
         if (clock_monotonic_us() - swept_at_us > LIVENESS_US) {
             swept_at_us = clock_monotonic_us();
             liveness_sweep(run->liveness);
+            lifecycle_idle_sweep(&run->lifecycle);
         }
         pthread_rwlock_unlock(&run->rooms);
         clock_advance(atomic_load(&run->clock_step_us));
@@ -370,7 +361,7 @@ static void do_order(RandomRun *run, const Order *order)
     else if (order->kind == ORDER_READ)
         do_read(run, id);
     else
-        do_change(run, id, &changes[order->kind]);
+        do_change(run, id, order);
 }
 
 void random_client(void *data)

@@ -150,6 +150,15 @@ static void wish_again(RandomRun *run, const char *id)
         house_wish(&run->house, id, RUNTIME_RUNNING, NULL);
 }
 
+static const char *check_frozen(RandomRun *run, const char *id, WorkspaceStatus status)
+{
+    WorldContainer container = house_container(&run->house, id);
+
+    if (status != WORKSPACE_HIBERNATED)
+        return "it is wished frozen and does not say so";
+    return container.exists && container.state == CONTAINER_PAUSED ? NULL : "it is not frozen";
+}
+
 /* NULL: it is as it is wished. */
 static const char *check_wish(RandomRun *run, const char *id)
 {
@@ -172,7 +181,7 @@ static const char *check_wish(RandomRun *run, const char *id)
             return "it is wished stopped and does not say so";
         return house_check_stopped(&run->house, id);
     case RUNTIME_FROZEN:
-        return house_count_containers(&run->house, id) == 1 ? NULL : "it is not frozen";
+        return check_frozen(run, id, status);
     case RUNTIME_ABSENT:
         break;
     }

@@ -51,7 +51,8 @@ typedef struct {
     Runtimes *runtimes;
     pthread_rwlock_t rooms; /* read: use them; write: take them down */
     gboolean is_open;       /* under `rooms` */
-    Lifecycle lifecycle;    /* under `rooms`, as are the next two */
+    Lifecycle lifecycle;    /* under `rooms`, as are the next three */
+    StatusSignal *status;
     Registry *registry;
     Liveness *liveness;
     gboolean has_faults;

@@ -59,6 +59,13 @@ static Engine *wrap(Engine *engine, void *data)
     return faulty;
 }
 
+static void prepare(void *data)
+{
+    RandomRun *run = data;
+
+    run->status = status_signal_new(run->house.tree, run->house.events);
+}
+
 static void poke(const char *id, void *data)
 {
     reconciler_poke(((RandomRun *)data)->house.reconciler, id);
@@ -70,6 +77,7 @@ static void open_rooms(RandomRun *run)
 
     house_open(house);
     run->lifecycle = (Lifecycle){
+        .status = run->status,
         .db = house->db,
         .tree = house->tree,
         .tokens = house->tokens,
@@ -99,6 +107,7 @@ static void close_rooms(RandomRun *run)
     g_clear_pointer(&run->liveness, liveness_free);
     g_clear_pointer(&run->registry, registry_free);
     house_close(&run->house);
+    g_clear_pointer(&run->status, status_signal_free);
 }
 
 static void begin(RandomRun *run)
@@ -110,6 +119,7 @@ static void begin(RandomRun *run)
     house_build(&run->house);
     run->house.pass_interval_ms = PASS_MS;
     run->house.wrap = wrap;
+    run->house.prepare = prepare;
     run->house.wrap_data = run;
     run->config = config_load(nothing, nothing, run->house.folder, &error);
     g_assert_no_error(error);

@@ -31,7 +31,8 @@ typedef struct {
     Reconciler *reconciler;
     gboolean without_engine, agents_are_mute, installation_is_new;
     Engine *(*wrap)(Engine *engine, void *data); /* gives what is used; NULL: the engine itself */
-    void *wrap_data;
+    void (*prepare)(void *data); /* called before the reconciler starts; NULL: nothing */
+    void *wrap_data;             /* of both */
     atomic_bool base_image_fails;
     guint pass_interval_ms;
     const Config *config;
@@ -131,6 +132,8 @@ static inline void house_open(House *house)
     g_assert_no_error(error);
     house->events = events_new(house->db);
     events_listen(house->events, house_listen, house);
+    if (house->prepare)
+        house->prepare(house->wrap_data);
     house->engine = house->without_engine ? NULL : world_engine_new(house->world);
     if (house->wrap && house->engine)
         house->engine = house->wrap(house->engine, house->wrap_data);

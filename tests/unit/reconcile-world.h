@@ -18,9 +18,9 @@
 #define WORLD_CONTAINERS 64
 #define WORLD_VOLUMES    128
 #endif
-#define WORLD_FILES      16
-#define WORLD_EVENTS     256
-#define WORLD_EXIT       77 /* exit code of a process that was ended on purpose */
+#define WORLD_FILES  16
+#define WORLD_EVENTS 256
+#define WORLD_EXIT   77 /* exit code of a process that was ended on purpose */
 
 typedef struct {
     char installation[64], workspace[64], kind[32];
@@ -64,6 +64,7 @@ typedef struct {
 typedef enum {
     FAULT_NONE,
     FAULT_BEFORE,         /* refused by the engine: ERROR_INTERNAL, no effect */
+    FAULT_CONFLICT,       /* refused: "its state does not allow this now"; a moment later it does */
     FAULT_BEFORE_UNKNOWN, /* no effect, and nobody knows */
     FAULT_AFTER,          /* the effect, but its answer is lost */
     FAULT_CRASH_BEFORE,   /* the process ends */
@@ -157,6 +158,10 @@ static inline gboolean world_enter(World *world, gboolean is_counted, GError **e
     if (hits && world->fault == FAULT_BEFORE) {
         world_unlock(world);
         return error_set(error, ERROR_INTERNAL, "refused on purpose");
+    }
+    if (hits && world->fault == FAULT_CONFLICT) {
+        world_unlock(world);
+        return error_set(error, ERROR_CONFLICT, "a conflict on purpose");
     }
     if (hits && world->fault == FAULT_BEFORE_UNKNOWN) {
         world_unlock(world);

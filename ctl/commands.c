@@ -86,7 +86,9 @@ const Command commands[] = {
         .summary = "show what a workspace's container printed",
         .description =
             "Prints the last lines of the container's standard output and standard error. With "
-            "--follow it goes on until Ctrl-C or until the container ends.\n"
+            "--follow it goes on until Ctrl-C or until the container ends. The lines of a "
+            "container "
+            "that is gone are kept; with --previous they are shown although a new one runs.\n"
             "With --json each line is an object with workspace_id and line.",
         .examples = "workspacectl logs -n 50 Scout\n"
                     "workspacectl logs -f Scout | grep error",

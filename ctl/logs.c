@@ -12,6 +12,7 @@
 
 const Option logs_options[] = {
     {.name = "follow", .letter = 'f', .help = "go on with new lines until Ctrl-C"},
+    {.name = "previous", .letter = 'p', .help = "of the container before the present one"},
     {.name = "lines", .letter = 'n', .value = "LINES", .help = "how many of the last lines [200]"},
     {0},
 };
@@ -65,6 +66,9 @@ gboolean logs_run(Session *session, GError **error)
     gint64 lines = LINES_DEFAULT;
     g_auto(ApiAnswer) answer = {0};
 
+    if (arguments_has(session->arguments, "follow") &&
+        arguments_has(session->arguments, "previous"))
+        return ctl_fail(error, CTL_USAGE, "a container that is gone cannot be followed");
     if (!arguments_get_int(session->arguments, "lines", 1, LINES_MAX, &lines, error))
         return FALSE;
     g_autofree char *id =
@@ -72,8 +76,9 @@ gboolean logs_run(Session *session, GError **error)
     if (!id)
         return FALSE;
     g_autofree char *path =
-        g_strdup_printf("/workspaces/%s/logs?lines=%" G_GINT64_FORMAT "%s", id, lines,
-                        arguments_has(session->arguments, "follow") ? "&follow=true" : "");
+        g_strdup_printf("/workspaces/%s/logs?lines=%" G_GINT64_FORMAT "%s%s", id, lines,
+                        arguments_has(session->arguments, "follow") ? "&follow=true" : "",
+                        arguments_has(session->arguments, "previous") ? "&previous=true" : "");
     g_autoptr(GString) rest = g_string_new(NULL);
     Printer printer = {.session = session, .id = id, .line = rest};
     const ApiRequest request = {

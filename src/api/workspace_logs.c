@@ -1,4 +1,5 @@
-/* GET /workspaces/:id/logs?lines=N&follow=true: what the workspace's container printed. Ours.
+/* GET /workspaces/:id/logs?lines=N&follow=true: what the workspace's container printed, or its last
+ * one when it is gone; with previous=true the one before the present one. Ours.
  *
  * Following holds no worker: a thread of its own, of which there are few, reads the engine until
  * the container ends, the client leaves or the server stops. */
@@ -13,7 +14,11 @@ static gboolean reply_tail(ApiCall *call, guint lines, GError **error)
 {
     g_autoptr(GBytes) text = NULL;
 
-    if (!reconciler_logs(call->api->reconciler, call->id, lines, TEXT_MAX_BYTES, &text, error))
+    if (api_query_flag(call, "previous")
+            ? !reconciler_logs_previous(call->api->reconciler, call->id, lines, TEXT_MAX_BYTES,
+                                        &text, error)
+            : !reconciler_logs(call->api->reconciler, call->id, lines, TEXT_MAX_BYTES, &text,
+                               error))
         return FALSE;
     http_reply_bytes(call->request, 200, "text/plain; charset=utf-8", text);
     return TRUE;
@@ -26,7 +31,7 @@ gboolean api_workspace_logs(ApiCall *call, GError **error)
 
     if (!node)
         return FALSE;
-    if (!api_query_flag(call, "follow"))
+    if (!api_query_flag(call, "follow") || api_query_flag(call, "previous"))
         return reply_tail(call, lines, error);
     return log_streams_begin(call->api->log_streams, call->request, call->id, lines, error);
 }

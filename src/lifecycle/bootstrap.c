@@ -78,10 +78,12 @@ static char *payload_dup(const BootstrapFailure *failure)
 static gboolean end_attempt(const Lifecycle *lifecycle, const char *id, gint64 generation,
                             const BootstrapFailure *failure, GError **error)
 {
-    RuntimeProgress progress = {.phase = RUNTIME_FAILED, .last_error = failure->error};
+    RuntimeProgress progress = {.phase = RUNTIME_FAILED};
+    RuntimeFailure why = {.reason = REASON_START_FAILED, .sentence = failure->error};
     gboolean current = FALSE;
 
-    return store_runtime_progress(lifecycle->db, id, generation, &progress, &current, error);
+    return store_runtime_fail(lifecycle->db, id, generation, &why, &current, error) &&
+           store_runtime_progress(lifecycle->db, id, generation, &progress, &current, error);
 }
 
 static gboolean write_failure(const Lifecycle *lifecycle, const char *id,

@@ -45,7 +45,7 @@ static gboolean kept_log(const RuntimeRow *row, guint lines, gsize max_bytes, GB
     const char *start = NULL;
 
     if (!row->last_log)
-        return error_set(error, ERROR_NOT_FOUND, "the workspace has no container and left no log");
+        return error_set(error, ERROR_NOT_FOUND, "no container of the workspace left a log");
     start = tail(row->last_log, lines, max_bytes);
     *text = g_bytes_new(start, strlen(start));
     return TRUE;
@@ -67,6 +67,15 @@ gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint
         return kept_log(row, lines, max_bytes, text, error);
     g_propagate_error(error, g_steal_pointer(&cause));
     return FALSE;
+}
+
+gboolean reconciler_logs_previous(Reconciler *reconciler, const char *workspace_id, guint lines,
+                                  gsize max_bytes, GBytes **text, GError **error)
+{
+    g_autoptr(RuntimeRow) row = NULL;
+
+    return find_container(reconciler, workspace_id, &row, error) &&
+           kept_log(row, lines, max_bytes, text, error);
 }
 
 static gboolean give_kept_log(const RuntimeRow *row, guint lines, EngineBytesFunction function,

@@ -79,6 +79,9 @@ gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id
  * ERROR_UNAVAILABLE. */
 gboolean reconciler_logs(Reconciler *reconciler, const char *workspace_id, guint lines,
                          gsize max_bytes, GBytes **text, GError **error);
+/* The last lines of the container before the present one. Error: ERROR_NOT_FOUND. */
+gboolean reconciler_logs_previous(Reconciler *reconciler, const char *workspace_id, guint lines,
+                                  gsize max_bytes, GBytes **text, GError **error);
 gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id, guint lines,
                                 Cancel *cancel, EngineBytesFunction function, void *data,
                                 GError **error);

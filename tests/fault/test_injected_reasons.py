@@ -239,6 +239,11 @@ def test_a_program_that_ends_again_and_again(faulty_server, image, docker):
         docker.request("DELETE", f"/containers/{container['Id']}?force=1")
     lines = server.get(f"/workspaces/{id_}/logs?lines=200").text.splitlines()
     assert lines == [f"line {i}" for i in range(100, 300)]
+    assert ctl(server, "restart", id_).stdout == "restarting Loop\n"
+    assert server.listed(id_)["failure"] is None  # a new wish: nothing failed yet
+    assert server.get(f"/workspaces/{id_}/logs?previous=true&lines=1").text == "line 299\n"
+    assert ctl(server, "pause", id_).stdout == "paused Loop\n"
+    assert server.listed(id_)["failure"] is None
 
 
 def has_memory_caps():
@@ -267,6 +272,8 @@ def test_deaths_carry_their_reason(faulty_server, docker, docker_proxy):
         assert found["status"] in ("offline", "provisioning") and found["failure"]["exit_code"] == 137
         assert events(server, id_, "WORKSPACE_OFFLINE") == [{"reason": "killed", "exit_code": 137}]
     assert server.wait_status(id_, "online")["failure"] is None  # it runs: nothing failed
+    assert server.get(f"/workspaces/{id_}/logs?previous=true").text  # the last words of the one before
+    assert ctl(server, "logs", "--previous", id_).stdout
     container = containers_of(docker, server, id_)[0]["Id"]
     docker.request("POST", f"/containers/{container}/stop?t=5")
     wait_for(lambda: len(events(server, id_, "WORKSPACE_OFFLINE")) == 2, 20, "a second death")

@@ -1,0 +1,87 @@
+"""./dev soak MINUTES: random faults for as long as asked, with a fresh seed each time.
+
+Two lanes side by side: the random run on the engine in memory, again and again; and on real Docker behind the proxy, cycles on
+both databases with the server killed, then two servers on one daemon. Every failure says how to replay it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RANDOM = ROOT / "build" / "tests" / "fault" / "test-random"
+ROUND_MINUTES = 10
+DOCKER_TESTS = ["tests/fault/test_docker_cycles.py", "tests/fault/test_docker_others.py"]
+
+
+class Lane:
+    def __init__(self, name, ends_at):
+        self.name, self.ends_at = name, ends_at
+        self.passed = self.failed = 0
+        self.notes, self.replays = [], []
+
+    def run(self, command, **environment):
+        result = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, errors="replace"
+        )
+        output = result.stdout + result.stderr
+        if result.returncode == 0:
+            self.passed += 1
+        else:
+            self.failed += 1
+            print(output[-6000:], flush=True)
+            self.replays += re.findall(r"^replay: .*", output, re.MULTILINE)
+        return output
+
+    def left_minutes(self):
+        return (self.ends_at - time.monotonic()) / 60
+
+
+def random_lane(lane):
+    operations = removed = 0
+    while lane.left_minutes() > 0:
+        output = lane.run([str(RANDOM)])
+        operations += int((re.search(r"seed \d+, (\d+) operations", output) or [0, 0])[1])
+        removed += int((re.search(r"(\d+) workspaces removed", output) or [0, 0])[1])
+    lane.notes.append(f"{operations} operations, {removed} workspaces made and removed")
+
+
+def docker_lane(lane):
+    while lane.left_minutes() > 0:
+        minutes = max(0.5, min(ROUND_MINUTES, lane.left_minutes()) / 2)
+        for test in DOCKER_TESTS:
+            output = lane.run(
+                [sys.executable, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", test],
+                WORKSPACED_SOAK_MINUTES=str(minutes),
+            )
+            lane.notes += re.findall(r"^.*\d+ cycles, .*$", output, re.MULTILINE)
+
+
+def main():
+    minutes = float(sys.argv[1])
+    lanes = {lane: threading.Thread(target=work, args=(lane,)) for lane, work in (
+        (Lane("random", time.monotonic() + minutes * 60), random_lane),
+        (Lane("docker", time.monotonic() + minutes * 60), docker_lane),
+    )}  # fmt: skip
+    for thread in lanes.values():
+        thread.start()
+    for thread in lanes.values():
+        thread.join()
+    for lane in lanes:
+        print(f"{lane.name}: {lane.passed} runs passed, {lane.failed} failed")
+        for note in lane.notes:
+            print(f"  {note}")
+        for replay in dict.fromkeys(lane.replays):
+            print(f"  {replay}")
+    passed, failed = (sum(getattr(lane, what) for lane in lanes) for what in ("passed", "failed"))
+    if len(sys.argv) > 2:
+        Path(sys.argv[2]).write_text(f"{passed} {failed}\n")
+    return failed > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

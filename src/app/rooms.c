@@ -436,7 +436,8 @@ static void build_refresh(Rooms *rooms)
         .client = rooms->client,
         .runtimes = rooms->runtimes,
         .config = rooms->config,
-        .can_pull = rooms->engine && strcmp(engine_name(rooms->engine), "sandbox") != 0,
+        .can_pull = rooms->engine && !engine_is_hosted(rooms->engine) &&
+                    strcmp(engine_name(rooms->engine), "sandbox") != 0,
     };
 
     rooms->refresh = refresh_new(&options);

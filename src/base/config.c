@@ -128,6 +128,8 @@ static const Option options[] = {
      JUNK_IS_DEFAULT, FALSE, "pull the runtimes' images and roll workspaces over when a registry has new ones"},
     {"WORKSPACED_IMAGE_CHECK_SECONDS", "image-check-seconds", OPTION_INT, FIELD(image_check_seconds),
      "300", 1, 86400, JUNK_REFUSED, FALSE, "time between two looks at the registry"},
+    {"WORKSPACED_IMAGE_PRUNE", "image-prune", OPTION_BOOL, FIELD(image_prune), "0", 0, 0, JUNK_REFUSED,
+     FALSE, "after a refresh remove the runtimes' images that have no tag any more and no container"},
     {"PROVISION_CONCURRENCY", "start-limit", OPTION_INT, FIELD(start_limit), "4", 1, 64,
      JUNK_IS_DEFAULT, FALSE, "workspaces started at once"},
     {"WORKSPACED_STOP_CONCURRENCY", "stop-limit", OPTION_INT, FIELD(stop_limit), "8", 1, 64,

@@ -53,7 +53,7 @@ typedef struct {
     char *manifest_path;
     char *image_platform; /* NULL: the daemon's own */
     char *registry_url;   /* NULL: follows from image_prefix */
-    gboolean image_auto_refresh;
+    gboolean image_auto_refresh, image_prune;
     gint64 image_check_seconds;
     gint64 start_limit, stop_limit;
     gint64 reconcile_seconds;

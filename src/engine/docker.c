@@ -154,6 +154,7 @@ static const EngineOps docker_ops = {
     .image_inspect = docker_image_inspect,
     .image_import = docker_image_import,
     .image_pull = docker_image_pull,
+    .image_prune = docker_image_prune,
     .free = engine_release,
 };
 

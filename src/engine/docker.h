@@ -146,3 +146,4 @@ gboolean docker_image_inspect(Engine *self, const char *image, char **digest, GE
 gboolean docker_image_import(Engine *self, const char *image, GBytes *tar, GError **error);
 gboolean docker_image_pull(Engine *self, const char *image, EngineBytesFunction progress,
                            void *data, Cancel *cancel, GError **error);
+gboolean docker_image_prune(Engine *self, const char *repository, guint *removed, GError **error);

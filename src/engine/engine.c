@@ -44,6 +44,7 @@ static const char *const operation_names[ENGINE_OPERATION_COUNT] = {
     [ENGINE_OPERATION_IMAGE_IMPORT] = "image_import",
     [ENGINE_OPERATION_IMAGE_PULL] = "image_pull",
     [ENGINE_OPERATION_CONSOLE] = "console",
+    [ENGINE_OPERATION_IMAGE_PRUNE] = "image_prune",
 };
 
 const char *engine_operation_name(EngineOperation operation)
@@ -540,4 +541,17 @@ gboolean engine_image_pull(Engine *engine, const char *image, EngineBytesFunctio
     return call_end(&call,
                     engine->ops->image_pull(engine, image, progress, data, cancel, &call.cause),
                     image, error);
+}
+
+gboolean engine_image_prune(Engine *engine, const char *repository, guint *removed, GError **error)
+{
+    g_return_val_if_fail(removed, FALSE);
+    *removed = 0;
+    if (!engine->ops->image_prune)
+        return TRUE;
+    if (!image_check(repository, error))
+        return FALSE;
+    Call call = call_begin(engine, ENGINE_OPERATION_IMAGE_PRUNE);
+    return call_end(&call, engine->ops->image_prune(engine, repository, removed, &call.cause),
+                    repository, error);
 }

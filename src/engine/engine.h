@@ -270,6 +270,9 @@ typedef struct {
      * ERROR_OUTCOME_UNKNOWN: among others, `cancel` fired. */
     gboolean (*image_pull)(Engine *self, const char *image, EngineBytesFunction progress, void *data,
                            Cancel *cancel, GError **error);
+    /* Optional (NULL: keeps no old images). Removes images of `repository` ("ghcr.io/acme/agent") that no tag names any more and no
+     * container, running or not, is made from. `removed` counts them. One that cannot go stays and is no error. */
+    gboolean (*image_prune)(Engine *self, const char *repository, guint *removed, GError **error);
 
     /* Optional. What a machine wrote on its console, found by the workspace's id. ERROR_NOT_FOUND: it has none. */
     gboolean (*console)(Engine *self, const char *workspace, char **text, GError **error);
@@ -310,6 +313,7 @@ typedef enum {
     ENGINE_OPERATION_IMAGE_IMPORT,
     ENGINE_OPERATION_IMAGE_PULL,
     ENGINE_OPERATION_CONSOLE,
+    ENGINE_OPERATION_IMAGE_PRUNE,
     ENGINE_OPERATION_COUNT,
 } EngineOperation;
 const char *engine_operation_name(EngineOperation operation); /* "volume_create"; borrowed */
@@ -423,3 +427,5 @@ gboolean engine_image_inspect(Engine *engine, const char *image, char **digest, 
 gboolean engine_image_import(Engine *engine, const char *image, GBytes *tar, GError **error);
 gboolean engine_image_pull(Engine *engine, const char *image, EngineBytesFunction progress,
                            void *data, Cancel *cancel, GError **error);
+/* An engine that keeps no old images removes none: success. */
+gboolean engine_image_prune(Engine *engine, const char *repository, guint *removed, GError **error);

@@ -95,6 +95,7 @@ static gboolean has_effect(EngineOperation operation)
     case ENGINE_OPERATION_COPY_IN:
     case ENGINE_OPERATION_IMAGE_IMPORT:
     case ENGINE_OPERATION_IMAGE_PULL:
+    case ENGINE_OPERATION_IMAGE_PRUNE:
         return TRUE;
     default:
         return FALSE;

@@ -112,6 +112,16 @@ static gboolean fault_image_pull(Engine *self, const char *image, EngineBytesFun
            fault_finish(&call, error);
 }
 
+static gboolean fault_image_prune(Engine *self, const char *repository, guint *removed,
+                                  GError **error)
+{
+    FaultCall call;
+
+    return fault_begin(&call, self, ENGINE_OPERATION_IMAGE_PRUNE, error) &&
+           engine_image_prune(inner_of(self), repository, removed, error) &&
+           fault_finish(&call, error);
+}
+
 /* ---- The operations with results: a result nobody is told of is freed here ---- */
 
 static gboolean fault_info(Engine *self, EngineInfo **info, GError **error)
@@ -422,5 +432,6 @@ const EngineOps fault_ops = {
     .image_inspect = fault_image_inspect,
     .image_import = fault_image_import,
     .image_pull = fault_image_pull,
+    .image_prune = fault_image_prune,
     .free = fault_free,
 };

@@ -169,7 +169,7 @@ static void ensure_network(Reconciler *reconciler)
         .kind = (char *)ENGINE_KIND_NETWORK,
     };
 
-    if (!options->engine || reconciler->has_network)
+    if (!options->engine || reconciler->has_network || engine_is_hosted(options->engine))
         return;
     reconciler->has_network =
         engine_network_ensure(options->engine, options->network, &labels, &cause);

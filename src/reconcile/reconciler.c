@@ -203,6 +203,14 @@ gboolean reconciler_image_refresh(Reconciler *reconciler, const char *image, gin
     return images_refresh(reconciler->images, image, deadline_us, cancel, before, after, error);
 }
 
+gboolean reconciler_image_prune(Reconciler *reconciler, const char *repository, GError **error)
+{
+    guint removed = 0;
+
+    return !reconciler->options.engine ||
+           engine_image_prune(reconciler->options.engine, repository, &removed, error);
+}
+
 gboolean reconciler_image_find(Reconciler *reconciler, const char *image, char **digest,
                                GError **error)
 {

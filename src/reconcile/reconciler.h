@@ -92,6 +92,9 @@ gboolean reconciler_logs_follow(Reconciler *reconciler, const char *workspace_id
  * ERROR_UNAVAILABLE: the engine. Blocks. Thread: any but I/O. Source: spec 02, 15. */
 gboolean reconciler_image_refresh(Reconciler *reconciler, const char *image, gint64 deadline_us,
                                   Cancel *cancel, char **before, char **after, GError **error);
+/* Removes what newer images of `repository` replaced and no container uses (engine_image_prune).
+ * Errors: those of an engine call. Thread: any but I/O. */
+gboolean reconciler_image_prune(Reconciler *reconciler, const char *repository, GError **error);
 /* The local image's id. Errors: ERROR_NOT_FOUND, those of an engine call. Thread: any but I/O. */
 gboolean reconciler_image_find(Reconciler *reconciler, const char *image, char **digest,
                                GError **error);

@@ -34,6 +34,8 @@ struct _Refresh {
 void refresh_run(Refresh *refresh, const char *runtime, gboolean recreate, RefreshResult *result);
 void refresh_result_clear(RefreshResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RefreshResult, refresh_result_clear)
+/* Removes what `image` replaced and nobody uses, if that is wished (pull.c). */
+void refresh_prune(Refresh *refresh, const char *image);
 /* Asks the registry for each runtime and refreshes what changed (watch.c). */
 void refresh_watch(Refresh *refresh);
 /* One turn of the rolling thread (rolling.c): when to come again, monotonic; G_MAXINT64: nobody is

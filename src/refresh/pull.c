@@ -1,5 +1,6 @@
 /* One refresh: pull, and wish for what is new. */
 #include "base/log.h"
+#include "engine/image_reference.h"
 #include "provision/container_spec.h"
 #include "provision/names.h"
 #include "refresh/internal.h"
@@ -105,6 +106,17 @@ static gboolean wish_for(Refresh *refresh, const char *image, const char *before
     return TRUE;
 }
 
+void refresh_prune(Refresh *refresh, const char *image)
+{
+    const char *tag = image_reference_find_tag(image);
+    g_autofree char *repository = tag ? g_strndup(image, (gsize)(tag - image)) : g_strdup(image);
+    g_autoptr(GError) cause = NULL;
+
+    if (refresh->options.config->image_prune &&
+        !reconciler_image_prune(refresh->options.reconciler, repository, &cause))
+        log_warning("old images stay", LOG_TEXT("image", image), LOG_CAUSE(cause));
+}
+
 /* ---- Pulling ---- */
 
 static const char *sentence_for(const GError *cause)
@@ -145,7 +157,10 @@ static gboolean refresh_one(Refresh *refresh, const Runtime *runtime, gint64 dea
         return TRUE;
     }
     g_ptr_array_add(result->pulled, (char *)(gsize)runtime->name);
-    return !recreate || wish_for(refresh, runtime->image, before, after, result);
+    if (recreate && !wish_for(refresh, runtime->image, before, after, result))
+        return FALSE;
+    refresh_prune(refresh, runtime->image);
+    return TRUE;
 }
 
 /* Beyond the canonical ones only what somebody uses. */

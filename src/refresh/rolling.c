@@ -154,6 +154,7 @@ static void survey(Turn *turn, const ImageWishRow *wish, Survey *into)
 static gboolean end(Refresh *refresh, const ImageWishRow *wish, const char *why, GError **error)
 {
     log_info("image refresh ended", LOG_TEXT("image", wish->image), LOG_TEXT("why", why));
+    refresh_prune(refresh, wish->image);
     return store_image_wish_end(refresh->options.db, wish->image, wish->digest, error);
 }
 

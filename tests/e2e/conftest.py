@@ -98,7 +98,7 @@ def registry(docker):
     yield stub
     stub.close()
     for one in docker.api.json("/images/json"):
-        for name in one["RepoTags"] or []:
+        for name in [*(one["RepoTags"] or []), *(one["RepoDigests"] or [])]:
             if name.startswith(stub.host):
                 docker.api.remove_image(name)
 

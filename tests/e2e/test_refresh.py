@@ -106,6 +106,33 @@ def test_answers_for_what_cannot_be(docker_server, registry, prefix):
     assert set(answer["errors"]) == set(answer["failed"]) and "no registry" in answer["errors"]["langgraph"]
 
 
+def untagged(docker, registry):
+    """Ids of images that the registry's repositories once named."""
+    listed = docker.api.json("/images/json?all=1")
+    return {
+        one["Id"] for one in listed
+        if not set(one["RepoTags"] or []) - {"<none>:<none>"}
+        and any(digest.startswith(registry.host) for digest in one["RepoDigests"] or [])
+    }  # fmt: skip
+
+
+def test_old_images_go_when_that_is_wished(docker_server, registry, docker, prefix):
+    server = docker_server(**prefix, WORKSPACED_IMAGE_PRUNE="true")
+    registry.put(f"{REPOSITORY}hermes")
+    ids = team(server, 1, executor="echo")
+    held = images_of(docker, server)[ids[0]]
+    registry.put(f"{REPOSITORY}hermes")
+    refresh(server, "?runtime=hermes&recreate=no")
+    assert untagged(docker, registry) == {held}  # somebody uses it
+    registry.put(f"{REPOSITORY}hermes")
+    refresh(server, "?runtime=hermes&recreate=no")
+    assert untagged(docker, registry) == {held}  # the one between them is gone
+    refresh(server)
+    wait_for(lambda: not rolling(server), 30, "the end of the change")
+    assert not untagged(docker, registry)
+    remove(server, ids)
+
+
 def test_a_broken_image_is_given_up(docker_server, registry, docker, prefix):
     server = docker_server(**prefix)
     agent = {"bin/agent": AGENT.read_bytes()}
@@ -122,8 +149,8 @@ def test_a_broken_image_is_given_up(docker_server, registry, docker, prefix):
     remove(server, ids)
 
 
-def test_a_killed_server_goes_on(docker_server, registry, docker, prefix):
-    server = docker_server(**prefix)
+def test_a_killed_server_goes_on(docker_server, registry, docker, prefix, database):
+    server = docker_server(kind=database, **prefix)
     registry.put(f"{REPOSITORY}hermes")
     ids = team(server, 3, executor="echo")
     before = images_of(docker, server)

@@ -166,7 +166,7 @@ static const Operation operations[] = {
     {"create", "POST", "/containers/create", call_create, 201, "OOOOOOOOOIOUNC"},
     {"start", "POST", "/start", call_start, 204, "OOOOOOO++IOUIC"},
     {"stop", "POST", "/stop", call_stop, 204, "OOOOOOO++IOU+C"},
-    {"remove", "DELETE", "/containers/box", call_remove, 204, "OOOOOOOIIIOU+I"},
+    {"remove", "DELETE", "/containers/box", call_remove, 204, "OOOOOOOIIIOU+O"},
     {"freeze", "POST", "/pause", call_freeze, 204, "OOOOOOO++IOUNI"},
     {"thaw", "POST", "/unpause", call_thaw, 204, "OOOOOOO++IOUNI"},
     {"volume-create", "POST", "/volumes/create", call_volume_create, 201, "OOOOOOOOOIOUNC"},

@@ -246,6 +246,29 @@ static void send_context(const char *workspace_id, char *body, void *data)
     g_free(telling);
 }
 
+typedef struct {
+    RestartContexts *contexts;
+    char id[ID_SIZE];
+} Repair;
+
+static void collect_context(void *data)
+{
+    g_autofree Repair *repair = data;
+
+    restart_contexts_note_repair(repair->contexts, repair->id);
+}
+
+static void note_repair(const char *workspace_id, void *data)
+{
+    Rooms *rooms = data;
+    Repair *repair = g_new0(Repair, 1);
+
+    repair->contexts = rooms->contexts;
+    g_strlcpy(repair->id, workspace_id, ID_SIZE);
+    if (!http_server_post(rooms->server, collect_context, repair))
+        g_free(repair);
+}
+
 static void build_contexts(Rooms *rooms)
 {
     RestartContextOptions options = {
@@ -253,6 +276,7 @@ static void build_contexts(Rooms *rooms)
         .events = rooms->events,
         .timeout_s = (guint)rooms->config->provision_timeout_seconds,
         .send = send_context,
+        .note_repair = note_repair,
         .data = rooms,
     };
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/sync.h"
 #include "store/secrets.h"
+#include "store/workspaces.h"
 
 #include <string.h>
 
@@ -20,8 +21,9 @@ typedef struct {
 
 struct _RestartContexts {
     RestartContextOptions options; /* constant */
-    Mutex lock;                    /* guards waiting */
+    Mutex lock;                    /* guards what follows */
     GHashTable *waiting;           /* workspace id -> Context, owned */
+    GHashTable *fallen;            /* set of ids: offline, and nobody asked for what follows */
 };
 
 static void context_free(void *data)
@@ -223,18 +225,65 @@ static char *take_text(RestartContexts *contexts, const char *id, gboolean is_on
     return text;
 }
 
+void restart_contexts_note_repair(RestartContexts *contexts, const char *id)
+{
+    g_autoptr(WorkspaceRow) row = NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!store_workspace_find(contexts->options.db, id, &row, &error)) {
+        log_warning("a restarted agent will not be told so", LOG_TEXT("workspace", id),
+                    LOG_CAUSE(error));
+        return;
+    }
+    if (!row || row->status != WORKSPACE_PROVISIONING)
+        return;
+    restart_contexts_collect(contexts, row);
+    restart_contexts_arm(contexts, id);
+}
+
+static void note_fallen(RestartContexts *contexts, const char *id)
+{
+    mutex_lock(&contexts->lock);
+    if (g_hash_table_size(contexts->fallen) < CONTEXTS_MAX)
+        g_hash_table_add(contexts->fallen, g_strdup(id));
+    mutex_unlock(&contexts->lock);
+}
+
+static gboolean forget_fallen(RestartContexts *contexts, const char *id)
+{
+    gboolean was_fallen = FALSE;
+
+    mutex_lock(&contexts->lock);
+    was_fallen = g_hash_table_remove(contexts->fallen, id);
+    mutex_unlock(&contexts->lock);
+    return was_fallen;
+}
+
+/* It will not be restarted any more, or it is there: with a text for it, or without. */
+static void note_end(RestartContexts *contexts, const char *id, gboolean is_online)
+{
+    g_autofree char *text = take_text(contexts, id, is_online);
+
+    forget_fallen(contexts, id);
+    if (text)
+        contexts->options.send(id, body_dup(text), contexts->options.data);
+}
+
 static void note(const Event *event, void *data)
 {
     RestartContexts *contexts = data;
-    gboolean is_online = strcmp(event->type, "WORKSPACE_ONLINE") == 0;
-    g_autofree char *text = NULL;
+    const char *id = event->workspace_id;
 
-    if (!is_online && strcmp(event->type, "WORKSPACE_REMOVED") != 0 &&
-        strcmp(event->type, "WORKSPACE_PAUSED") != 0)
-        return;
-    text = take_text(contexts, event->workspace_id, is_online);
-    if (text)
-        contexts->options.send(event->workspace_id, body_dup(text), contexts->options.data);
+    if (strcmp(event->type, "WORKSPACE_ONLINE") == 0)
+        note_end(contexts, id, TRUE);
+    else if (strcmp(event->type, "WORKSPACE_REMOVED") == 0 ||
+             strcmp(event->type, "WORKSPACE_PAUSED") == 0)
+        note_end(contexts, id, FALSE);
+    else if (strcmp(event->type, "WORKSPACE_OFFLINE") == 0)
+        note_fallen(contexts, id);
+    else if (strcmp(event->type, "WORKSPACE_PROVISIONING") == 0 && forget_fallen(contexts, id) &&
+             contexts->options.note_repair)
+        contexts->options.note_repair(id, contexts->options.data);
 }
 
 RestartContexts *restart_contexts_new(const RestartContextOptions *options)
@@ -246,6 +295,7 @@ RestartContexts *restart_contexts_new(const RestartContextOptions *options)
         contexts->options.timeout_s = TIMEOUT_DEFAULT_S;
     mutex_init(&contexts->lock);
     contexts->waiting = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, context_free);
+    contexts->fallen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     events_listen(options->events, note, contexts);
     return contexts;
 }
@@ -254,6 +304,7 @@ void restart_contexts_free(RestartContexts *contexts)
 {
     if (!contexts)
         return;
+    g_hash_table_unref(contexts->fallen);
     g_hash_table_unref(contexts->waiting);
     mutex_clear(&contexts->lock);
     g_free(contexts);

@@ -20,7 +20,10 @@ typedef struct {
     /* Sends a JSON-RPC message (moved in) to the workspace's agent as RESTART_CONTEXT_CALLER, soon;
      * must not wait. Runs in the thread that told of the change. */
     void (*send)(const char *workspace_id, char *body, void *data);
-    void *data;
+    /* The server itself makes a workspace's container anew: has restart_contexts_note_repair run in
+     * a worker, soon; must not wait. NULL: such agents are told nothing. */
+    void (*note_repair)(const char *workspace_id, void *data);
+    void *data; /* of both */
 } RestartContextOptions;
 
 /* Pointers are borrowed. Listens: before the threads that emit start. */
@@ -32,6 +35,9 @@ void restart_contexts_free(RestartContexts *contexts); /* after the last event; 
 void restart_contexts_collect(RestartContexts *contexts, const WorkspaceRow *row);
 /* From now on its event counts: after the restart's commit. */
 void restart_contexts_arm(RestartContexts *contexts, const char *id);
+
+/* Collects and arms in one, for a restart that is under way and nobody asked for. */
+void restart_contexts_note_repair(RestartContexts *contexts, const char *id);
 
 /* The text. Pure. `names` sorted, may be empty; `ended_us` 0: no prior session. Caller owns it. */
 char *restart_context_text(gint64 restart_us, gint64 ended_us, const GPtrArray *names);

@@ -27,10 +27,16 @@ static void send_context(const char *workspace_id, char *body, void *data)
     g_free(body);
 }
 
+static void note_repair(const char *workspace_id, void *data)
+{
+    restart_contexts_note_repair(((Fixture *)data)->contexts, workspace_id);
+}
+
 static void set_up(Fixture *fixture, gconstpointer data)
 {
     House *house = &fixture->house;
-    RestartContextOptions contexts = {.send = send_context, .data = fixture};
+    RestartContextOptions contexts = {
+        .send = send_context, .note_repair = note_repair, .data = fixture};
 
     (void)data;
     house_build(house);
@@ -287,6 +293,38 @@ static void test_no_repair_is_lost(Fixture *fixture, gconstpointer data)
     g_assert_nonnull(strstr(container.environment, "N=19\n"));
 }
 
+/* As a registration tells it. */
+static void tell_online(Fixture *fixture, const char *id)
+{
+    events_announce(fixture->house.events, "WORKSPACE_ONLINE", id, "{}", clock_now_us());
+}
+
+static void test_a_restarted_agent_is_told_once(Fixture *fixture, gconstpointer data)
+{
+    House *house = &fixture->house;
+    char id[ID_SIZE] = "";
+
+    (void)data;
+    add_running(fixture, id);
+    tell_online(fixture, id);
+    g_assert_cmpuint(atomic_load(&fixture->sent), ==, 0); /* not after its first start */
+    g_assert_true(lifecycle_repair(&fixture->lifecycle, id, "test", NULL, NULL));
+    house_settle(house, id, house_check_running, 0);
+    tell_online(fixture, id);
+    tell_online(fixture, id);
+    g_assert_cmpuint(atomic_load(&fixture->sent), ==, 1);
+    house->agents_are_mute = TRUE;
+    world_kill(house->world, house_container(house, id).id);
+    house_wait_told(house, "WORKSPACE_PROVISIONING", 2);
+    house->agents_are_mute = FALSE;
+    house_settle(house, id, house_check_running, 0);
+    tell_online(fixture, id);
+    g_assert_cmpuint(atomic_load(&fixture->sent), ==, 2);
+    clock_advance(CLOCK_DAY_US);
+    tell_online(fixture, id);
+    g_assert_cmpuint(atomic_load(&fixture->sent), ==, 2);
+}
+
 static void test_repair_leaves_sleepers_and_paused_alone(Fixture *fixture, gconstpointer data)
 {
     House *house = &fixture->house;
@@ -323,6 +361,7 @@ int main(int argc, char **argv)
     ADD("hibernate-tells-the-truth", test_hibernate_tells_the_truth);
     ADD("many-wakes-make-one", test_many_wakes_make_one);
     ADD("no-repair-is-lost", test_no_repair_is_lost);
+    ADD("a-restarted-agent-is-told-once", test_a_restarted_agent_is_told_once);
     ADD("repair-leaves-sleepers-and-paused-alone", test_repair_leaves_sleepers_and_paused_alone);
     return g_test_run();
 }

@@ -12,7 +12,6 @@
 struct _Liveness {
     LivenessOptions options; /* constant */
     gint64 started_us;       /* monotonic */
-    _Atomic gint64 tick_us;
 };
 
 Liveness *liveness_new(const LivenessOptions *options)
@@ -121,13 +120,5 @@ static guint sweep_kind(Liveness *liveness, gboolean is_external)
 
 guint liveness_sweep(Liveness *liveness)
 {
-    guint count = sweep_kind(liveness, FALSE) + sweep_kind(liveness, TRUE);
-
-    atomic_store(&liveness->tick_us, clock_monotonic_us());
-    return count;
-}
-
-gint64 liveness_tick_us(const Liveness *liveness)
-{
-    return atomic_load(&((Liveness *)liveness)->tick_us);
+    return sweep_kind(liveness, FALSE) + sweep_kind(liveness, TRUE);
 }

@@ -31,5 +31,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Liveness, liveness_free)
 /* One sweep; call it every 5 s, not twice at once. A failing row does not stop the others.
  * Gives the number of workspaces that went offline. Thread: a worker. */
 guint liveness_sweep(Liveness *liveness);
-/* Monotonic end of the last sweep, 0 before the first. */
-gint64 liveness_tick_us(const Liveness *liveness);

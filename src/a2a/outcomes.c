@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/sync.h"
 #include "store/activity.h"
 #include "store/usage.h"
@@ -37,7 +38,7 @@ struct _Outcomes {
     Cancel *stop; /* fired: no more pauses between tries */
     atomic_uint waiting;
     atomic_size_t waiting_bytes;
-    _Atomic gint64 tick_us;
+    Pulse *pulse; /* the thread's */
 };
 
 /* ---- One outcome ---- */
@@ -286,7 +287,7 @@ static void store_one(Outcomes *outcomes, GPtrArray *entries, guint index, guint
         if (!is_passing(error) || *retries == 0 || cancel_fired(outcomes->stop))
             break;
         (*retries)--;
-        atomic_store(&outcomes->tick_us, clock_monotonic_us());
+        pulse_tick(outcomes->pulse);
         (void)cancel_wait_until(outcomes->stop, clock_monotonic_us() + RETRY_PAUSE_US);
     }
     log_error("the record of a message was lost", LOG_TEXT("workspace", entry->outcome->target_id),
@@ -353,7 +354,7 @@ static void run(void *data)
         Outcome *outcome;
         gboolean is_ending =
             cancel_fired(outcomes->stop); /* before the look: nothing is put in after */
-        atomic_store(&outcomes->tick_us, clock_monotonic_us());
+        pulse_tick(outcomes->pulse);
         outcome = queue_pop(outcomes->queue, is_ending ? 0 : clock_monotonic_us() + TURN_US);
         if (outcome)
             run_batch(outcomes, outcome);
@@ -371,7 +372,7 @@ Outcomes *outcomes_new(Db *db, OrgTree *tree, Events *events, guint expected)
     outcomes->events = events;
     outcomes->queue = queue_new(ROOM_COUNT + 2 * expected, outcome_free_item);
     outcomes->stop = cancel_new();
-    atomic_store(&outcomes->tick_us, clock_monotonic_us());
+    outcomes->pulse = pulse_new("activity-writer", TURN_US / CLOCK_SECOND_US);
     outcomes->thread = thread_start("a2a-writer", run, outcomes);
     return outcomes;
 }
@@ -383,6 +384,7 @@ void outcomes_stop(Outcomes *outcomes)
     cancel_fire(outcomes->stop);
     queue_close(outcomes->queue);
     thread_join(g_steal_pointer(&outcomes->thread));
+    g_clear_pointer(&outcomes->pulse, pulse_free);
 }
 
 void outcomes_free(Outcomes *outcomes)
@@ -419,9 +421,4 @@ gboolean outcomes_has_room(Outcomes *outcomes)
 guint outcomes_waiting(Outcomes *outcomes)
 {
     return atomic_load(&outcomes->waiting);
-}
-
-gint64 outcomes_tick_us(Outcomes *outcomes)
-{
-    return atomic_load(&outcomes->tick_us);
 }

@@ -48,4 +48,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Outcomes, outcomes_free)
 void outcomes_put(Outcomes *outcomes, Outcome *outcome); /* takes it over. Never blocks */
 gboolean outcomes_has_room(Outcomes *outcomes);
 guint outcomes_waiting(Outcomes *outcomes);
-gint64 outcomes_tick_us(Outcomes *outcomes); /* monotonic; at least every 5 s */

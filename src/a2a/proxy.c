@@ -1,10 +1,12 @@
 /* The proxy as a whole: start, pings of streams, stop. */
 #include "a2a/proxy_internal.h"
 #include "base/clock.h"
+#include "base/pulse.h"
 
 #include <string.h>
 
 #define MAX_FORWARDS_DEFAULT   1024
+#define PINGS_MAX_S            5           /* of one round of pings */
 #define STREAM_PING_DEFAULT_MS (20 * 1000) /* ARCHITECTURE D20 */
 #define PARKED_MAX             256         /* a message may have 1 MiB */
 
@@ -47,13 +49,17 @@ static void ping_streams(void *data)
 {
     Proxy *proxy = data;
     gint64 interval_us = (gint64)proxy->options.stream_ping_ms * 1000;
+    g_autoptr(Pulse) pulse = pulse_new("stream-pinger", PINGS_MAX_S);
     GPtrArray *relays;
 
+    pulse_rest(pulse); /* without a stream it waits for one */
     while ((relays = relays_wait(proxy, interval_us))) {
         gint64 now_us = clock_monotonic_us();
+        pulse_tick(pulse);
         for (guint i = 0; i < relays->len; i++)
             relay_ping(relays->pdata[i], now_us, interval_us);
         g_ptr_array_unref(relays);
+        pulse_rest(pulse);
     }
 }
 
@@ -152,6 +158,5 @@ void proxy_stats(Proxy *proxy, ProxyStats *stats)
         .refused = forwards_refused(proxy->options.forwards) + atomic_load(&proxy->crowded),
         .parked = parking_count(proxy->parking),
         .forwarded = atomic_load(&proxy->forwarded),
-        .writer_tick_us = outcomes_tick_us(proxy->outcomes),
     };
 }

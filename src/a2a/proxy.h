@@ -96,6 +96,5 @@ typedef struct {
     guint unwritten; /* results waiting to be written */
     guint64 refused; /* over the cap */
     guint64 forwarded;
-    gint64 writer_tick_us; /* monotonic; the writer turns at least every 5 s */
 } ProxyStats;
 void proxy_stats(Proxy *proxy, ProxyStats *stats);

@@ -45,8 +45,7 @@ typedef struct {
     HttpServer *server;
     Router *router;
     Counters *counters;
-    gint64 started_us;           /* monotonic */
-    atomic_llong *timer_tick_us; /* monotonic; of the timer thread */
+    gint64 started_us; /* monotonic */
     atomic_bool *is_stopping;
     struct _ListCache *list_cache;
     struct _LogStreams *log_streams; /* api/log_streams.h */

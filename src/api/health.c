@@ -2,6 +2,7 @@
  */
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "base/pulse.h"
 
 gboolean api_health(ApiCall *call, GError **error)
 {
@@ -46,52 +47,31 @@ gboolean api_ready(ApiCall *call, GError **error)
 
 /* ---- Loops ---- */
 
-typedef struct {
-    const char *name;
-    gint64 tick_us; /* monotonic; 0: never */
-    gint64 interval_s;
-} Loop;
-
-/* A loop counts as stuck when it missed its turn three times over. */
-#define MISSED_TURNS 3
-
-static void write_loop(JsonOut *out, const Loop *loop)
+static void write_loop(JsonOut *out, const PulseReading *loop)
 {
     gint64 ago_us = clock_monotonic_us() - loop->tick_us;
 
-    if (loop->tick_us == 0)
-        return; /* names that never ticked are absent */
     json_out_object(out, loop->name);
     json_out_time(out, "last_tick_at", clock_now_us() - ago_us);
     json_out_int(out, "seconds_ago", ago_us / CLOCK_SECOND_US);
     json_out_int(out, "expected_interval_s", loop->interval_s);
-    json_out_bool(out, "healthy",
-                  ago_us <= (loop->interval_s * MISSED_TURNS + 5) * CLOCK_SECOND_US);
+    json_out_bool(out, "healthy", loop->is_healthy);
+    /* A loop without work may be silent for as long as it likes. */
+    json_out_text(out, "state", loop->is_resting ? "waiting" : "running");
     json_out_end(out);
 }
 
 gboolean api_liveness(ApiCall *call, GError **error)
 {
-    Api *api = call->api;
-    ReconcilerStatus reconciler;
-    ProxyStats proxy;
+    g_autoptr(GPtrArray) loops = pulse_readings();
     g_autoptr(GString) json = g_string_new(NULL);
     JsonOut out = json_out_start(json);
 
     (void)error;
-    reconciler_status(api->reconciler, &reconciler);
-    proxy_stats(api->proxy, &proxy);
-    const Loop loops[] = {
-        {"reconciler", reconciler.last_pass_us, api->config->reconcile_seconds},
-        {"liveness-monitor", liveness_tick_us(api->liveness), 5},
-        {"event-hub", hub_tick_us(api->hub), 5},
-        {"activity-writer", proxy.writer_tick_us, 5},
-        {"timers", atomic_load(api->timer_tick_us), 1},
-    };
     json_out_object(&out, NULL);
     json_out_object(&out, "subsystems");
-    for (guint i = 0; i < G_N_ELEMENTS(loops); i++)
-        write_loop(&out, &loops[i]);
+    for (guint i = 0; i < loops->len; i++)
+        write_loop(&out, loops->pdata[i]);
     json_out_end(&out);
     json_out_end(&out);
     api_reply(call, 200, g_steal_pointer(&json));

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "db/migrations.h"
 #include "engine/base_image.h"
+#include "lifecycle/retention.h"
 #include "refresh/refresh.h"
 
 #include <errno.h>
@@ -73,6 +74,7 @@ struct _Rooms {
     LogStreams *log_streams;
     HttpServer *server;
     Timers *timers;
+    Retention retention;
     atomic_bool is_stopping;
     Api api;
 };
@@ -522,7 +524,6 @@ static void furnish_api(Rooms *rooms)
         .router = rooms->router,
         .counters = rooms->counters,
         .started_us = clock_monotonic_us(),
-        .timer_tick_us = timers_tick_us(rooms->timers),
         .is_stopping = &rooms->is_stopping,
         .list_cache = rooms->list_cache,
         .log_streams = rooms->log_streams,
@@ -557,12 +558,27 @@ static void sweep_idle(void *data)
     lifecycle_idle_sweep(&((Rooms *)data)->lifecycle);
 }
 
+static void sweep_old_rows(void *data)
+{
+    retention_sweep(&((Rooms *)data)->retention);
+}
+
 static void add_timers(Rooms *rooms)
 {
-    timers_add(rooms->timers, "vital signs", FLUSH_INTERVAL_MS, flush_vitals, rooms);
-    timers_add(rooms->timers, "token uses", TOKEN_INTERVAL_MS, flush_tokens, rooms);
-    timers_add(rooms->timers, "liveness", LIVENESS_INTERVAL_MS, sweep_liveness, rooms);
-    timers_add(rooms->timers, "idle workspaces", LIFECYCLE_IDLE_INTERVAL_MS, sweep_idle, rooms);
+    double hours = rooms->config->cleanup_interval_hours;
+
+    rooms->retention = (Retention){
+        .db = rooms->db,
+        .activity_days = rooms->config->activity_retention_days,
+        .event_days = rooms->config->event_retention_days,
+        .is_stopping = &rooms->is_stopping,
+    };
+    timers_add(rooms->timers, "retention", (guint)MAX(hours * 3600 * 1000, 1), sweep_old_rows,
+               rooms);
+    timers_add(rooms->timers, "vital-signs", FLUSH_INTERVAL_MS, flush_vitals, rooms);
+    timers_add(rooms->timers, "token-uses", TOKEN_INTERVAL_MS, flush_tokens, rooms);
+    timers_add(rooms->timers, "liveness-monitor", LIVENESS_INTERVAL_MS, sweep_liveness, rooms);
+    timers_add(rooms->timers, "hibernation-monitor", LIFECYCLE_IDLE_INTERVAL_MS, sweep_idle, rooms);
 }
 
 /* ---- Life ---- */

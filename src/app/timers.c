@@ -2,9 +2,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/sync.h"
 
-#define TURN_US CLOCK_SECOND_US /* the thread's own pulse, for /admin/liveness */
+#define TURN_US CLOCK_SECOND_US /* the thread's own pulse */
 
 typedef struct {
     const char *name;
@@ -12,6 +13,7 @@ typedef struct {
     void (*work)(void *data);
     void *data;
     atomic_bool is_running;
+    Pulse *pulse; /* ticks when a turn of the work itself ends */
 } Job;
 
 struct _Timers {
@@ -19,15 +21,22 @@ struct _Timers {
     GPtrArray *jobs; /* Job, owned; fixed once started */
     Cancel *cancel;
     Thread *thread;
-    atomic_llong tick_us;
 };
+
+static void job_free(void *data)
+{
+    Job *job = data;
+
+    pulse_free(job->pulse);
+    g_free(job);
+}
 
 Timers *timers_new(HttpServer *server)
 {
     Timers *timers = g_new0(Timers, 1);
 
     timers->server = server;
-    timers->jobs = g_ptr_array_new_with_free_func(g_free);
+    timers->jobs = g_ptr_array_new_with_free_func(job_free);
     timers->cancel = cancel_new();
     return timers;
 }
@@ -41,6 +50,7 @@ void timers_add(Timers *timers, const char *name, guint interval_ms, void (*work
     job->interval_us = (gint64)interval_ms * 1000;
     job->work = work;
     job->data = data;
+    job->pulse = pulse_new(name, MAX(interval_ms / 1000, 1));
     g_ptr_array_add(timers->jobs, job);
 }
 
@@ -49,6 +59,7 @@ static void run_job(void *data)
     Job *job = data;
 
     job->work(job->data);
+    pulse_tick(job->pulse);
     atomic_store(&job->is_running, FALSE);
 }
 
@@ -70,7 +81,6 @@ static gint64 turn(Timers *timers)
     gint64 now_us = clock_monotonic_us();
     gint64 next_us = now_us + TURN_US;
 
-    atomic_store(&timers->tick_us, now_us);
     for (guint i = 0; i < timers->jobs->len; i++) {
         Job *job = timers->jobs->pdata[i];
         if (job->due_us <= now_us) {
@@ -85,9 +95,10 @@ static gint64 turn(Timers *timers)
 static void run(void *data)
 {
     Timers *timers = data;
+    g_autoptr(Pulse) pulse = pulse_new("timers", TURN_US / CLOCK_SECOND_US);
 
     while (!cancel_wait_until(timers->cancel, turn(timers)))
-        continue;
+        pulse_tick(pulse);
 }
 
 void timers_start(Timers *timers)
@@ -113,9 +124,4 @@ void timers_free(Timers *timers)
     cancel_unref(timers->cancel);
     g_ptr_array_unref(timers->jobs);
     g_free(timers);
-}
-
-atomic_llong *timers_tick_us(Timers *timers)
-{
-    return &timers->tick_us;
 }

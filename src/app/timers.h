@@ -6,12 +6,12 @@
 
 #include "http/server.h"
 
-#include <stdatomic.h>
-
 typedef struct _Timers Timers;
 
 Timers *timers_new(HttpServer *server);
-/* `name` is static. The first turn comes after one interval. */
+/* `name` is static and names the job's pulse (base/pulse.h). The first turn comes after one
+ * interval.
+ */
 void timers_add(Timers *timers, const char *name, guint interval_ms, void (*work)(void *data),
                 void *data);
 void timers_start(Timers *timers);
@@ -19,6 +19,3 @@ void timers_start(Timers *timers);
 void timers_stop(Timers *timers);
 void timers_free(Timers *timers); /* stops first; NULL is fine. The workers must have ended. */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Timers, timers_free)
-
-/* Monotonic time of the thread's last turn. */
-atomic_llong *timers_tick_us(Timers *timers);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef enum { OPTION_TEXT, OPTION_INT, OPTION_BOOL } OptionType;
+typedef enum { OPTION_TEXT, OPTION_INT, OPTION_BOOL, OPTION_DECIMAL } OptionType;
 
 /* The reference's own variables fall back to their default when they hold junk; ours are refused. */
 typedef enum { JUNK_REFUSED, JUNK_IS_DEFAULT } Junk;
@@ -19,7 +19,7 @@ typedef struct {
     OptionType type;
     gsize offset;
     const char *fallback; /* NULL: unset */
-    gint64 min, max;      /* integers */
+    gint64 min, max;      /* integers; a decimal is greater than min */
     Junk junk;
     gboolean secret; /* never as a flag: others could read it in the list of processes */
     const char *help;
@@ -186,6 +186,14 @@ static const Option options[] = {
      "how long a message waits for a sleeping workspace to wake; 0: it is refused with Retry-After"},
     {"WORKSPACED_MAX_FORWARDS", "max-forwards", OPTION_INT, FIELD(a2a_max_forwards), "1024", 1,
      100000, JUNK_REFUSED, FALSE, "messages under way at once"},
+    HEADING("Retention"),
+    {"ACTIVITY_RETENTION_DAYS", "activity-retention-days", OPTION_INT, FIELD(activity_retention_days),
+     "7", 1, 36500, JUNK_REFUSED, FALSE, "age at which activity is deleted"},
+    {"EVENT_RETENTION_DAYS", "event-retention-days", OPTION_INT, FIELD(event_retention_days), "90", 0,
+     36500, JUNK_REFUSED, FALSE, "age at which recorded events are deleted; 0: never"},
+    {"ACTIVITY_CLEANUP_INTERVAL_HOURS", "cleanup-interval-hours", OPTION_DECIMAL,
+     FIELD(cleanup_interval_hours), "6", 0, 1000, JUNK_IS_DEFAULT, FALSE,
+     "time between two deletions of what is old; fractions are allowed"},
     HEADING("GitHub"),
     {"GITHUB_APP_ID", "github-app-id", OPTION_TEXT, FIELD(github_app_id), NULL, 0, 0, JUNK_REFUSED, FALSE,
      "number of the App whose tokens workspaces get as GITHUB_TOKEN and GH_TOKEN; unset: none"},
@@ -266,6 +274,18 @@ static const char *find_value(const Sources *sources, const Option *option)
 
 /* ---- Turning texts into values ---- */
 
+static gboolean parse_decimal(const Option *option, const char *text, double *field)
+{
+    char *end = NULL;
+    double number = g_ascii_strtod(text, &end);
+
+    if (!g_ascii_isdigit(*text) || *end || text[strspn(text, "0123456789.")] ||
+        number <= (double)option->min || number > (double)option->max)
+        return FALSE;
+    *field = number;
+    return TRUE;
+}
+
 static gboolean parse_value(const Option *option, const char *text, void *field)
 {
     switch (option->type) {
@@ -276,6 +296,8 @@ static gboolean parse_value(const Option *option, const char *text, void *field)
         return text_parse_int(text, option->min, option->max, field);
     case OPTION_BOOL:
         return text_parse_bool(text, field);
+    case OPTION_DECIMAL:
+        return parse_decimal(option, text, field);
     }
     return FALSE;
 }

@@ -75,6 +75,10 @@ typedef struct {
     /* Messages */
     gint64 a2a_idle_seconds;
     gint64 a2a_max_forwards;
+    /* Retention */
+    gint64 activity_retention_days;
+    gint64 event_retention_days; /* 0: events are kept */
+    double cleanup_interval_hours;
     /* GitHub */
     char *github_app_id;          /* NULL: no App */
     char *github_installation_id;

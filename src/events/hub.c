@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "base/sync.h"
 #include "events/hub_client.h"
 #include "events/hub_message.h"
@@ -46,7 +47,6 @@ struct _Hub {
     int epoll_fd, wake_fd;
     Thread *thread;
     atomic_int socket_count, stream_count;
-    _Atomic gint64 tick_us;
 
     Mutex lock;   /* place 5; guards everything down to the next blank line */
     GQueue inbox; /* HubMessage references */
@@ -613,6 +613,7 @@ static gboolean poll_once(Hub *hub, gint64 wait_us)
 
 static void run_until_stopped(Hub *hub)
 {
+    g_autoptr(Pulse) pulse = pulse_new("event-hub", TURN_US / CLOCK_SECOND_US);
     gint64 interval_us = sweep_interval_us(&hub->options);
     gint64 swept_us = clock_monotonic_us();
 
@@ -624,7 +625,7 @@ static void run_until_stopped(Hub *hub)
         if (poll_once(hub, wait_us) && !deliver(hub))
             return;
         now_us = clock_monotonic_us();
-        atomic_store(&hub->tick_us, now_us);
+        pulse_tick(pulse);
         if (now_us - swept_us >= interval_us) {
             swept_us = now_us;
             sweep(hub, now_us);
@@ -684,7 +685,6 @@ Hub *hub_new(const HubOptions *options)
     hub->changes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hub->sockets = g_ptr_array_new();
     hub->subscribers = g_ptr_array_new();
-    atomic_store(&hub->tick_us, clock_monotonic_us());
     hub->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     hub->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hub->epoll_fd < 0 || hub->wake_fd < 0 ||
@@ -735,9 +735,4 @@ guint hub_sockets(Hub *hub)
 guint hub_streams(Hub *hub)
 {
     return (guint)atomic_load(&hub->stream_count);
-}
-
-gint64 hub_tick_us(Hub *hub)
-{
-    return atomic_load(&hub->tick_us);
 }

@@ -73,5 +73,3 @@ void hub_workspace_tokens_changed(Hub *hub, const char *workspace_id);
 
 guint hub_sockets(Hub *hub); /* open WebSocket connections: molecule_websocket_connections_active */
 guint hub_streams(Hub *hub);
-/* Monotonic time of the thread's last turn; it turns at least every 5 s. For /admin/liveness. */
-gint64 hub_tick_us(Hub *hub);

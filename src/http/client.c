@@ -2,6 +2,7 @@
  * touches libcurl's handles, so nothing of them needs a lock. It starts with the first call: a
  * server that calls nobody pays nothing. */
 #include "base/clock.h"
+#include "base/pulse.h"
 #include "http/call.h"
 #include "http/curl_library.h"
 
@@ -242,12 +243,14 @@ static void run(void *data)
 {
     HttpClient *client = data;
     sigset_t broken_pipes;
+    g_autoptr(Pulse) pulse = pulse_new("outbound", LONGEST_POLL_MS / 1000);
     int running;
 
     sigemptyset(&broken_pipes); /* TLS writes without MSG_NOSIGNAL */
     sigaddset(&broken_pipes, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &broken_pipes, NULL);
     while (!is_stopping(client)) {
+        pulse_tick(pulse);
         run_commands(client);
         curl_multi_perform(client->multi, &running);
         collect_finished(client);

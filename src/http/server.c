@@ -3,6 +3,7 @@
  * workers runs handlers. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "http/exchange.h"
 #include "http/hangup.h"
 #include "http/listener.h"
@@ -22,6 +23,7 @@
 #define WORKERS_PER_CORE    4
 #define FULL_PAUSE_MS       20 /* before looking again for a free place or descriptor */
 #define LISTENERS_MAX       16
+#define ACCEPT_TURN_S       1 /* of taking in what waits */
 
 struct _HttpServer {
     RefCount references; /* the owner's and one each request */
@@ -188,6 +190,7 @@ static void accept_connections(void *data)
     HttpServer *server = data;
     struct pollfd polls[LISTENERS_MAX + 2];
     guint count = server->listener_count, turn = 0;
+    g_autoptr(Pulse) pulse = pulse_new("http-accept", ACCEPT_TURN_S);
     int wait_ms = -1;
 
     for (guint i = 0; i < count; i++)
@@ -196,8 +199,10 @@ static void accept_connections(void *data)
     polls[count + 1] = (struct pollfd){.fd = hangup_watch_fd(server->hangups), .events = POLLIN};
     while (!cancel_fired(server->closing)) {
         gboolean is_full = FALSE;
+        pulse_rest(pulse);
         if (poll(polls, count + 2, wait_ms) < 0)
             continue;
+        pulse_tick(pulse);
         wait_ms = hangup_watch_turn(server->hangups);
         for (guint i = 0; i < count; i++)
             is_full |= accept_from(server, &polls[i], &turn);

@@ -7,6 +7,7 @@
  * D17. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/pulse.h"
 #include "reconcile/internal.h"
 #include "reconcile/warm.h"
 
@@ -243,11 +244,14 @@ static gint64 do_pass(Reconciler *reconciler)
 void engine_watch_run(void *data)
 {
     Reconciler *reconciler = data;
+    g_autoptr(Pulse) pulse =
+        pulse_new("reconciler", MAX(reconciler->options.pass_interval_ms / 1000, 1));
     gint64 pass_due_us = 0;
 
     while (!cancel_fired(reconciler->cancel)) {
         Due due = wait_due(reconciler, pass_due_us);
 
+        pulse_tick(pulse);
         if (reconciler->images)
             images_review(reconciler->images);
         if (due == DUE_PASS)
@@ -264,6 +268,7 @@ void engine_watch_run(void *data)
 
 typedef struct {
     Reconciler *reconciler;
+    Pulse *pulse;
     gint64 last_us; /* wall time of the last event */
     gboolean was_connected;
 } Stream;
@@ -283,7 +288,7 @@ static void count_container(Reconciler *reconciler, const EngineEvent *event)
     mutex_unlock(&reconciler->lock);
 }
 
-static void note_event(const EngineEvent *event, void *data)
+static void take_event(const EngineEvent *event, void *data)
 {
     Stream *stream = data;
     Reconciler *reconciler = stream->reconciler;
@@ -311,19 +316,31 @@ static void note_event(const EngineEvent *event, void *data)
         executor_poke_idle(reconciler->executor, id);
 }
 
+static void note_event(const EngineEvent *event, void *data)
+{
+    Stream *stream = data;
+
+    pulse_tick(stream->pulse);
+    take_event(event, data);
+    pulse_rest(stream->pulse);
+}
+
 void engine_events_run(void *data)
 {
     Reconciler *reconciler = data;
-    Stream stream = {.reconciler = reconciler};
+    g_autoptr(Pulse) pulse = pulse_new("engine-events", EVENTS_AGAIN_MAX_US / CLOCK_SECOND_US);
+    Stream stream = {.reconciler = reconciler, .pulse = pulse};
     gint64 wait_us = EVENTS_AGAIN_MIN_US;
 
     while (!cancel_fired(reconciler->cancel)) {
         g_autoptr(GError) cause = NULL;
 
         stream.was_connected = FALSE;
+        pulse_rest(pulse); /* an idle engine says nothing; its driver sees a dead connection */
         if (!engine_events(reconciler->options.engine, reconciler->options.installation,
                            stream.last_us, reconciler->cancel, note_event, &stream, &cause))
             log_debug("the engine's events broke off", LOG_CAUSE(cause));
+        pulse_tick(pulse);
         wait_us =
             stream.was_connected ? EVENTS_AGAIN_MIN_US : MIN(wait_us * 2, EVENTS_AGAIN_MAX_US);
         cancel_wait_until(reconciler->cancel, clock_monotonic_us() + wait_us);

@@ -1,6 +1,7 @@
 #include "reconcile/executor.h"
 
 #include "base/clock.h"
+#include "base/pulse.h"
 
 #include <string.h>
 
@@ -16,7 +17,8 @@ typedef struct {
     GSequenceIter *spot; /* DELAYED: its place in `delayed` */
 } Slot;
 
-#define NEVER G_MAXINT64
+#define NEVER      G_MAXINT64
+#define STEP_MAX_S 900 /* of one look at a workspace; a slow pull is the longest */
 
 struct _Executor {
     ExecutorOptions options;
@@ -233,8 +235,11 @@ static void give_back(Executor *executor, Slot *slot)
 static void work(void *data)
 {
     Executor *executor = data;
+    g_autoptr(Pulse) pulse = pulse_new("reconcile-workers", STEP_MAX_S);
 
-    for (Slot *slot; (slot = take(executor));) {
+    pulse_rest(pulse);
+    for (Slot *slot; (slot = take(executor)); pulse_rest(pulse)) {
+        pulse_tick(pulse);
         if (slot->kind == WORK_UNKNOWN &&
             !enter(executor, slot, executor->options.classify(slot->id, executor->options.data)))
             continue;

@@ -1,11 +1,13 @@
 #include "refresh/refresh.h"
 
+#include "base/pulse.h"
 #include "engine/image_reference.h"
 #include "refresh/internal.h"
 
 #include <string.h>
 
 #define ORDERS_MAX 8
+#define TURN_MAX_S 3600 /* of a round of pulls */
 
 static void order_free(gpointer data)
 {
@@ -72,10 +74,13 @@ static void pull_run(void *data)
     gboolean watches = config->image_auto_refresh && refresh->options.can_pull;
     gint64 interval_us = config->image_check_seconds * CLOCK_SECOND_US;
     gint64 due_us = watches ? 0 : G_MAXINT64;
+    g_autoptr(Pulse) pulse = pulse_new("image-auto-refresh", TURN_MAX_S);
 
     while (!cancel_fired(refresh->cancel)) {
+        pulse_rest(pulse);
         RefreshOrder *order = wait_order(refresh, due_us);
 
+        pulse_tick(pulse);
         if (order) {
             answer(order, refresh);
             order_free(order);

@@ -93,3 +93,13 @@ gboolean store_org_token_touch(Db *db, const char *id, gint64 used_at_us, GError
 
     return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_INT(used_at_us));
 }
+
+gboolean store_org_token_delete_revoked(Db *db, gint64 before_us, guint limit, gint64 *deleted,
+                                        GError **error)
+{
+    static const char sql[] = "DELETE FROM org_api_tokens WHERE id IN (SELECT id FROM"
+                              " org_api_tokens WHERE revoked_at < $1 LIMIT $2)";
+
+    return db_exec(db, sql, deleted, error, DB_INT(before_us), DB_INT(limit)) ||
+           error_prefix(error, "delete revoked organisation tokens");
+}

@@ -35,3 +35,7 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_org_token_revoke(Db *db, const char *id
 /* last_used_at, never moving back. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_org_token_touch(Db *db, const char *id, gint64 used_at_us,
                                                          GError **error);
+/* Deletes at most `limit` of those revoked before that moment. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_org_token_delete_revoked(Db *db, gint64 before_us,
+                                                                  guint limit, gint64 *deleted,
+                                                                  GError **error);

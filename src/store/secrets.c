@@ -170,3 +170,15 @@ GPtrArray *store_secret_list_inheriting(Db *db, const char *key, GError **error)
         g_ptr_array_add(ids, column_text_dup(rows, 0));
     return ids;
 }
+
+gboolean store_secret_delete_removed(Db *db, gint64 before_us, guint limit, gint64 *deleted,
+                                     GError **error)
+{
+    static const char sql[] =
+        "DELETE FROM workspace_secrets WHERE id IN (SELECT s.id FROM workspace_secrets s"
+        " JOIN workspaces w ON w.id = s.workspace_id WHERE w.status = 'removed'"
+        " AND COALESCE(w.updated_at, 0) < $1 LIMIT $2)";
+
+    return db_exec(db, sql, deleted, error, DB_INT(before_us), DB_INT(limit)) ||
+           error_prefix(error, "delete secrets of removed workspaces");
+}

@@ -45,3 +45,7 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_secret_find(Db *db, const char *workspa
  * secret of that key. GPtrArray of char *, owned; NULL on an error. Source: spec 03, 7.4. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_secret_list_inheriting(Db *db, const char *key,
                                                                   GError **error);
+/* Deletes at most `limit` of workspaces that were removed before that moment. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_secret_delete_removed(Db *db, gint64 before_us,
+                                                               guint limit, gint64 *deleted,
+                                                               GError **error);

@@ -242,3 +242,14 @@ gboolean store_token_any_live(Db *db, gboolean *any, GError **error)
 {
     return has_one(db, "SELECT 1" LIVE " LIMIT 1", NULL, 0, any, error);
 }
+
+gboolean store_token_delete_revoked(Db *db, gint64 before_us, guint limit, gint64 *deleted,
+                                    GError **error)
+{
+    static const char sql[] =
+        "DELETE FROM workspace_auth_tokens WHERE id IN (SELECT id FROM workspace_auth_tokens"
+        " WHERE revoked_at < $1 LIMIT $2)";
+
+    return db_exec(db, sql, deleted, error, DB_INT(before_us), DB_INT(limit)) ||
+           error_prefix(error, "delete revoked tokens");
+}

@@ -64,3 +64,6 @@ typedef struct {
 /* Writes last_used_at of many in one transaction; it never moves back. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_token_touch(Db *db, const StoreTokenUse *uses, gsize count,
                                                      GError **error);
+/* Deletes at most `limit` of those revoked before that moment. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_token_delete_revoked(Db *db, gint64 before_us, guint limit,
+                                                              gint64 *deleted, GError **error);

@@ -4,6 +4,8 @@ import concurrent.futures
 
 import pytest
 
+from workspaced import wait_for
+
 NOWHERE = "00000000-0000-4000-8000-000000000000"
 
 CLOSED = [
@@ -214,3 +216,20 @@ def test_health_ready_liveness_metrics(api):
     assert 'path="unmatched"' in text and 'method="OTHER"' in text
     for name in ("go_goroutines", "molecule_websocket_connections_active", "process_resident_memory_bytes"):
         assert f"\n{name} " in "\n" + text
+
+
+def test_every_loop_says_that_it_turns(api):
+    wanted = {
+        "reconciler", "reconcile-workers", "timers", "event-hub", "activity-writer", "http-accept", "stream-pinger",
+        "vital-signs", "token-uses", "liveness-monitor", "retention",
+    }  # fmt: skip
+    loops = api.get("/admin/liveness").json()["subsystems"]
+    assert wanted <= set(loops)
+    for name, loop in loops.items():
+        assert loop["healthy"] is True, (name, loop)
+        assert set(loop) == {"last_tick_at", "seconds_ago", "expected_interval_s", "healthy", "state"}
+        assert isinstance(loop["seconds_ago"], int) and loop["expected_interval_s"] >= 1
+        assert loop["last_tick_at"].endswith("Z") and loop["state"] in ("waiting", "running")
+    assert loops["timers"]["seconds_ago"] <= 3
+    before = loops["vital-signs"]["last_tick_at"]
+    wait_for(lambda: api.get("/admin/liveness").json()["subsystems"]["vital-signs"]["last_tick_at"] != before, 10, "a turn")

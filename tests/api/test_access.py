@@ -221,7 +221,7 @@ def test_health_ready_liveness_metrics(api):
 def test_every_loop_says_that_it_turns(api):
     wanted = {
         "reconciler", "reconcile-workers", "timers", "event-hub", "activity-writer", "http-accept", "stream-pinger",
-        "vital-signs", "token-uses", "liveness-monitor", "retention",
+        "vital-signs", "token-uses", "liveness-monitor", "hibernation-monitor", "retention",
     }  # fmt: skip
     loops = api.get("/admin/liveness").json()["subsystems"]
     assert wanted <= set(loops)

@@ -41,16 +41,20 @@ static void correct_address(Forward *forward, const WorkspaceRow *row)
     forward->url = url;
 }
 
-/* Others wait for it already: it was woken, and has no address yet. */
+/* Others wait for it already: it was woken, and its agent is not there yet, with an address or
+ * without. */
 static gboolean is_being_woken(const Forward *forward, const WorkspaceRow *row)
 {
-    return row->status == WORKSPACE_PROVISIONING && parking_has(forward->proxy->parking, row->id);
+    return row->status == WORKSPACE_PROVISIONING && !address_is_external(row) &&
+           parking_has(forward->proxy->parking, row->id);
 }
 
 static Admission admit_address(Forward *forward, const WorkspaceRow *row, Answer *answer)
 {
     const ProxyOptions *options = &forward->proxy->options;
 
+    if (is_being_woken(forward, row))
+        return ASLEEP;
     switch (address_of(row, &options->options, &forward->url, &forward->is_trusted)) {
     case ADDRESS_FOUND:
         correct_address(forward, row);
@@ -60,8 +64,6 @@ static Admission admit_address(Forward *forward, const WorkspaceRow *row, Answer
     case ADDRESS_HIBERNATED:
         return ASLEEP;
     case ADDRESS_NONE:
-        if (is_being_woken(forward, row))
-            return ASLEEP;
         return refuse(answer,
                       answer_not_ready("workspace has no URL", workspace_status_name(row->status)));
     case ADDRESS_BAD:
@@ -139,13 +141,14 @@ static gboolean become_visitor(Forward *forward)
     return forward->is_visitor;
 }
 
+/* An external one keeps its address and is called at once. */
 static gboolean still_sleeps(Proxy *proxy, const char *id)
 {
     g_autoptr(OrgNode) node = org_tree_find(proxy->options.tree, id);
-    WorkspaceStatus status = node ? org_node_row(node)->status : WORKSPACE_REMOVED;
+    const WorkspaceRow *row = node ? org_node_row(node) : NULL;
 
-    return status == WORKSPACE_HIBERNATING || status == WORKSPACE_HIBERNATED ||
-           status == WORKSPACE_PROVISIONING;
+    return row && (row->status == WORKSPACE_HIBERNATING || row->status == WORKSPACE_HIBERNATED ||
+                   (row->status == WORKSPACE_PROVISIONING && !address_is_external(row)));
 }
 
 /* TRUE: it is the parking's now. What was decided before it stood there is looked at again. */

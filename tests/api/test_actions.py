@@ -167,3 +167,32 @@ def test_idle_minutes_are_the_administrators(api):
     assert api.database.query(rows) == [(5,)]
     assert api.patch(f"/workspaces/{id_}", {"hibernation_idle_minutes": None}).status_code == 200
     assert api.database.query(rows) == [(None,)]
+
+
+def test_a_registration_ends_the_wait_for_an_agent(api):
+    answer = api.post("/workspaces", {"name": "Remote", "runtime": "external"}).json()
+    id_, token = answer["id"], answer["connection"]["auth_token"]
+    assert status_of(api, id_) == "awaiting_agent"
+    beat = {"workspace_id": id_, "error_rate": 0, "active_tasks": 0, "uptime_seconds": 1, "current_task": ""}
+    assert api.post("/registry/heartbeat", beat, token=token).status_code == 200
+    assert status_of(api, id_) == "awaiting_agent"  # it has no address yet
+    card = {"id": id_, "url": "http://8.8.8.8:9000", "agent_card": {"name": "R"}}
+    assert api.post("/registry/register", card, token=token).status_code == 200
+    assert status_of(api, id_) == "online"
+
+
+def test_a_message_to_a_sleeping_external_one_goes_on(api, external):
+    """It keeps its address; nobody has to start it."""
+    card = {"id": external, "url": "http://8.8.8.8:9000", "agent_card": {"name": "R"}}
+    api.post("/registry/register", card, token=api.mint(external))
+    api.post(f"/workspaces/{external}/hibernate")
+    api.session.post(
+        f"{api.url}/workspaces/{external}/a2a",
+        data=b"not json",
+        headers={"Authorization": f"Bearer {api.token}"},
+    )
+    assert status_of(api, external) == "hibernated"  # what is no message wakes nobody
+    body = {"method": "message/send", "params": {"message": {"role": "user", "messageId": "m", "parts": []}}}
+    api.post(f"/workspaces/{external}/a2a", body, headers={"X-Timeout": "1"})
+    assert status_of(api, external) == "provisioning"
+    assert len(events_of(api, external, "WORKSPACE_PROVISIONING")) == 1

@@ -95,7 +95,8 @@ static const Option options[] = {
     {"CP_ADMIN_API_TOKEN", "cp-admin-api-token", OPTION_TEXT, FIELD(cp_admin_api_token), NULL, 0, 0,
      JUNK_REFUSED, TRUE, "credential for machines' consoles; unset: that for ordering"},
     {"DOCKER_HOST", "docker-host", OPTION_TEXT, FIELD(docker_host), NULL, 0, 0, JUNK_REFUSED, FALSE,
-     "the daemon's address; unset: unix:///var/run/docker.sock"},
+     "the daemon's address; unset: unix:///var/run/docker.sock, for podman unix:///run/podman/podman.sock or below "
+     "$XDG_RUNTIME_DIR"},
     {"DOCKER_API_VERSION", "docker-api-version", OPTION_TEXT, FIELD(docker_api_version), NULL, 0, 0,
      JUNK_REFUSED, FALSE, "speak this API version instead of negotiating"},
     {"DOCKER_TLS_VERIFY", "docker-tls-verify", OPTION_BOOL, FIELD(docker_tls_verify), "0", 0, 0,
@@ -393,6 +394,19 @@ static void derive_hosted(Config *config)
               config->hosted ? HOSTED_DEFAULT_RUNTIME : DEFAULT_RUNTIME);
 }
 
+/* Where Podman's service listens by itself. */
+static void derive_podman(Config *config, const char *const *environment)
+{
+    const char *runtime = environment_get(environment, "XDG_RUNTIME_DIR");
+
+    if (strcmp(config->engine, "podman") != 0 || config->docker_host)
+        return;
+    if (geteuid() == 0 || !runtime || !*runtime)
+        config->docker_host = g_strdup("unix:///run/podman/podman.sock");
+    else
+        config->docker_host = g_strdup_printf("unix://%s/podman/podman.sock", runtime);
+}
+
 static void derive(Config *config, const char *const *environment)
 {
     config->development = is_one_of(config->environment, "development", "dev");
@@ -400,6 +414,7 @@ static void derive(Config *config, const char *const *environment)
     config->open_access = config->development && !config->admin_token;
     config->saas = decide_saas(config);
     derive_hosted(config);
+    derive_podman(config, environment);
     if (!config->data_dir)
         config->data_dir = default_data_dir(environment);
     if (!config->database_url)

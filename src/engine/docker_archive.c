@@ -36,6 +36,17 @@ gboolean docker_copy_in(Engine *self, const char *ref, const char *path, GBytes 
     return docker_refuse(&request, &answer, "container or path", error);
 }
 
+#define TAR_BLOCK_BYTES 512
+#define EMPTY_TRIES     5
+#define EMPTY_WAIT_US   (100 * 1000)
+
+/* No archive is shorter than a block. Podman, while it still tidies up after a container that just
+ * ended, answers 200 and gives nothing: asked a moment later it gives the files. */
+static gboolean is_empty(const DockerAnswer *answer)
+{
+    return !answer->body || answer->body->len < TAR_BLOCK_BYTES;
+}
+
 gboolean docker_copy_out(Engine *self, const char *ref, const char *path, gsize max_bytes,
                          GBytes **tar, GError **error)
 {
@@ -52,6 +63,14 @@ gboolean docker_copy_out(Engine *self, const char *ref, const char *path, gsize 
 
     if (!docker_call_ok(docker, &request, "container or path", &answer, error))
         return FALSE;
+    for (guint i = 1; is_empty(&answer) && i < EMPTY_TRIES; i++) {
+        g_usleep(EMPTY_WAIT_US);
+        docker_answer_clear(&answer);
+        if (!docker_call_ok(docker, &request, "container or path", &answer, error))
+            return FALSE;
+    }
+    if (is_empty(&answer))
+        return error_set(error, ERROR_UNAVAILABLE, "docker: an archive without a block");
     *tar = g_string_free_to_bytes(g_steal_pointer(&answer.body));
     return TRUE;
 }

@@ -105,6 +105,15 @@ static gboolean refuse_foreign(const DockerRequest *request, const DockerAnswer 
                      request->path, answer->status);
 }
 
+static guint status_of(const DockerAnswer *answer, const char *sentence)
+{
+    gboolean is_conflict =
+        answer->is_podman && answer->status == 500 &&
+        (docker_reason_is_name_taken(sentence) || docker_reason_is_wrong_state(sentence));
+
+    return is_conflict ? 409 : answer->status;
+}
+
 gboolean docker_refuse(const DockerRequest *request, const DockerAnswer *answer, const char *what,
                        GError **error)
 {
@@ -113,7 +122,7 @@ gboolean docker_refuse(const DockerRequest *request, const DockerAnswer *answer,
     if (!sentence)
         return refuse_foreign(request, answer, error);
     docker_log_refusal(request, answer);
-    switch (answer->status) {
+    switch (status_of(answer, sentence)) {
     case 404:
         return error_set(error, ERROR_NOT_FOUND, "%s not found", what);
     case 409:

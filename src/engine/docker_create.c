@@ -141,7 +141,8 @@ static void write_bindings(JsonOut *out, const ContainerSpec *spec, const Docker
 
 static void write_networking(JsonOut *out, const ContainerSpec *spec)
 {
-    if (!spec->network || spec->host_network)
+    /* "none" is a mode and no network: Docker takes settings for it, Podman refuses them. */
+    if (!spec->network || spec->host_network || strcmp(spec->network, "none") == 0)
         return;
     json_out_object(out, "NetworkingConfig");
     json_out_object(out, "EndpointsConfig");
@@ -275,6 +276,22 @@ static gboolean refuse(const DockerRequest *request, const DockerAnswer *answer,
     }
 }
 
+/* Podman makes a directory that is not there, as root, wherever it was told to: refused here. Over
+ * TCP its machine is another one, and only it knows. */
+static gboolean check_sources(DockerEngine *docker, const ContainerSpec *spec, GError **error)
+{
+    if (!docker_transport_is_podman(docker->transport) ||
+        !docker_transport_endpoint(docker->transport)->socket_path)
+        return TRUE;
+    for (guint i = 0; i < spec->mount_count; i++) {
+        const EngineMount *mount = &spec->mounts[i];
+        if (mount->type == ENGINE_MOUNT_BIND && !g_file_test(mount->source, G_FILE_TEST_EXISTS))
+            return error_set_reason(error, ERROR_INVALID, REASON_MOUNT_REFUSED,
+                                    "a directory to mount must exist on the engine's machine");
+    }
+    return TRUE;
+}
+
 static gboolean read_id(const DockerAnswer *answer, char **id, GError **error)
 {
     g_autofree char *read = NULL;
@@ -297,7 +314,7 @@ gboolean docker_create(Engine *self, const ContainerSpec *spec, char **id, GErro
     g_auto(DockerAnswer) answer = {0};
     DockerHost host = {0};
 
-    if (!docker_host_load(docker, &host, error))
+    if (!docker_host_load(docker, &host, error) || !check_sources(docker, spec, error))
         return FALSE;
     write_body(body, spec, &host, docker_transport_is_podman(docker->transport));
     DockerRequest request = {

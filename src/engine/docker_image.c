@@ -171,10 +171,20 @@ static gboolean run_stream(DockerEngine *docker, const DockerRequest *request,
     return TRUE;
 }
 
+/* Podman does not read `tag` here and calls everything "latest"; it takes a name with its tag. */
+static char *import_query(DockerEngine *docker, const char *image)
+{
+    g_autofree char *escaped = g_uri_escape_string(image, "/:", FALSE);
+
+    if (docker_transport_is_podman(docker->transport))
+        return g_strconcat("repo=", escaped, NULL);
+    return reference_query("repo", image);
+}
+
 gboolean docker_image_import(Engine *self, const char *image, GBytes *tar, GError **error)
 {
     DockerEngine *docker = docker_engine(self);
-    g_autofree char *reference = reference_query("repo", image);
+    g_autofree char *reference = import_query(docker, image);
     g_autofree char *path = g_strconcat("/images/create?fromSrc=-&", reference, NULL);
     g_auto(DockerProgress) progress = docker_progress_start(NULL, NULL);
     g_auto(DockerAnswer) answer = {0};
@@ -202,8 +212,8 @@ gboolean docker_image_import(Engine *self, const char *image, GBytes *tar, GErro
 /* ---- Pulling ---- */
 
 /* The error words of the registries' own protocol (OCI distribution specification, "error codes"),
- * which is all that a stream has. They count before a 404: that is what Docker makes of a registry's
- * "denied", too (measured, 20.10). */
+ * which is all that a stream has. They count before a 404: that is what Docker makes of a
+ * registry's "denied", too (measured, 20.10). */
 static const struct {
     const char *word;
     ErrorCode code;

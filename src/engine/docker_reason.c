@@ -66,3 +66,13 @@ Reason docker_reason_of_pull(const char *text)
 {
     return find(text, pull_meanings, G_N_ELEMENTS(pull_meanings));
 }
+
+gboolean docker_reason_is_name_taken(const char *text)
+{
+    return text && strstr(text, "the container name ") && strstr(text, " is already in use");
+}
+
+gboolean docker_reason_is_wrong_state(const char *text)
+{
+    return text && strstr(text, "container state improper");
+}

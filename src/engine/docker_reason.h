@@ -6,5 +6,8 @@
 
 /* REASON_NONE: it says nothing that we know. `text` may be NULL. */
 Reason docker_reason_of_text(const char *text);
+/* Podman says with status 500 what Docker says with 409. */
+gboolean docker_reason_is_name_taken(const char *text);
+gboolean docker_reason_is_wrong_state(const char *text);
 /* The same for a pull, whose stream has only the daemon's chain of Go errors. */
 Reason docker_reason_of_pull(const char *text);

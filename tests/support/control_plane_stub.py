@@ -34,7 +34,7 @@ class ControlPlane:
         self.by_key = {}
         self.complaints = []
         self.plans = defaultdict(list)  # kind -> answers to give first
-        self.first = {}  # role of a workspace -> status and body of its first order
+        self.first = {}  # name of a workspace -> status and body of its first order
         self.settings = {}
         self.consoles = {}
         self.name = lambda: f"i-{uuid.uuid4().hex[:12]}"
@@ -170,7 +170,8 @@ class ControlPlane:
             self.calls.append((kind, workspace, instance))
             planned = self.plans[kind].pop(0) if self.plans[kind] else None
         if kind == "provision":
-            first = self.first.pop((json.loads(body)["env"] or {}).get("MOLECULE_AGENT_ROLE"), None)
+            author = (json.loads(body)["env"] or {}).get("GIT_AUTHOR_NAME", "")
+            first = self.first.pop(author.removeprefix("Molecule AI "), None)
             if first:
                 return first
         if planned is None:

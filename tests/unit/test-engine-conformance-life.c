@@ -99,7 +99,7 @@ static void test_created_is_seen_and_not_started(Case *test, gconstpointer data)
     g_assert_cmpstr(info->id, ==, id);
     g_assert_cmpstr(by_name->id, ==, id);
     g_assert_cmpstr(info->name, ==, name);
-    g_assert_cmpstr(info->image, ==, image);
+    g_assert_true(g_str_has_suffix(info->image, image)); /* Podman names the registry, too */
     g_assert_cmpstr(info->image_digest, ==, digest);
     g_assert_cmpint(info->state, ==, CONTAINER_CREATED);
     g_assert_false(info->ever_started);
@@ -299,8 +299,8 @@ static void test_spec_reaches_the_program(Case *test, gconstpointer data)
     id = create(&spec);
     start(id);
     assert_output(id, "hostname", "the-host\n");
-    assert_output(id, "tr '\\0' '\\n' </proc/1/environ | grep -E '^(ONE|TWO|EMPTY)=' ",
-                  "ONE=1\nTWO=a b=c\nEMPTY=\n");
+    assert_output(id, "tr '\\0' '\\n' </proc/1/environ | grep -E '^(ONE|TWO|EMPTY)=' | sort",
+                  "EMPTY=\nONE=1\nTWO=a b=c\n"); /* their order is nobody's promise */
     assert_output(id, "echo x >/tmp/file && cat /tmp/file", "x\n");
     assert_output(id, "touch /configs/x 2>/dev/null || echo refused", "refused\n");
     assert_output(id, "head -c 2000000 /dev/zero >/tmp/big 2>/dev/null || echo full", "full\n");

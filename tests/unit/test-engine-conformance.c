@@ -1,6 +1,6 @@
 /* The contract of engine.h, the same cases on every engine.
  *
- * WORKSPACED_TEST_ENGINE=docker|sandbox chooses one; unset: both. An engine that is not there
+ * WORKSPACED_TEST_ENGINE=docker|podman|sandbox chooses one; unset: all. An engine that is not there
  * registers no case, with a note, unless WORKSPACED_TEST_REQUIRE_ENGINE=1. The cases are in the
  * files beside this one. */
 #include "engine/base_image.h"
@@ -15,6 +15,24 @@ static Engine *open_docker(GError **error)
 {
     g_autoptr(Engine) opened = engine_docker_new(NULL, error);
 
+    if (!opened || !engine_ping(opened, error))
+        return NULL;
+    return g_steal_pointer(&opened);
+}
+
+/* The one that tests/support/podman started. */
+static Engine *open_podman(GError **error)
+{
+    const char *socket = g_getenv("WORKSPACED_TEST_PODMAN_SOCKET");
+    g_autofree char *host = socket ? g_strconcat("unix://", socket, NULL) : NULL;
+    DockerSettings settings = {.host = host};
+    g_autoptr(Engine) opened = NULL;
+
+    if (!socket) {
+        error_set(error, ERROR_UNAVAILABLE, "WORKSPACED_TEST_PODMAN_SOCKET is not set");
+        return NULL;
+    }
+    opened = engine_docker_open(&settings, error);
     if (!opened || !engine_ping(opened, error))
         return NULL;
     return g_steal_pointer(&opened);
@@ -45,6 +63,7 @@ static struct {
 } engines[] = {
     /* Docker's bridge costs each container a quarter of a second. */
     {"docker", open_docker, {.quick_network = "none"}},
+    {"podman", open_podman, {.quick_network = "none"}},
     {"sandbox", open_sandbox, {0}},
 };
 

@@ -176,7 +176,7 @@ static const Operation operations[] = {
     {"exec", "POST", "/exec/e1/start", call_exec, 200, "OOOOOOOOOIOUNC"},
     {"attach", "POST", "/exec/e1/start", call_attach, 200, "OO++++O++IOUNC"},
     {"copy-in", "PUT", "/archive", call_copy_in, 200, "OOOOOOO++IOUNC"},
-    {"copy-out", "GET", "/archive", call_copy_out, 200, "UUUUUTU++IUUNC"},
+    {"copy-out", "GET", "/archive", call_copy_out, 200, "UUUUUTUUUIUUNC"},
     {"logs", "GET", "/logs", call_logs, 200, "UUUU?IUI+IUUNC"},
     {"stats", "GET", "/stats", call_stats, 200, "UUUUU?UIIIUUNC"},
     {"image-inspect", "GET", "/images/image/json", call_image_inspect, 200, "UUUUU?UIIIUUNC"},

@@ -217,7 +217,7 @@ static void test_events(World *world, gconstpointer data)
     run_stream(&stream, world, watch_events, 5);
     g_assert_no_error(stream.error);
     g_assert_true(stream.ok);
-    g_assert_cmpstr(stream.seen->str, ==, "5::0 1:c1:0 2:c1:137 4:c1:0 3:c1:0 ");
+    g_assert_cmpstr(stream.seen->str, ==, "6::0 1:c1:0 2:c1:137 5:c1:0 3:c1:0 ");
     g_assert_cmpuint(asked(world, "/events?since=1.500000000&filters="), ==, 1);
     end_stream(&stream);
 }

@@ -76,6 +76,14 @@ static gboolean take_sight(Reconciler *reconciler, Sight *sight, GError **error)
 
 /* ---- Wishes ---- */
 
+/* A container of the stock that was restarted while we were away has forgotten whose it is; a
+ * listing does not say when it began. */
+static gboolean may_have_forgotten(const RuntimeRow *row)
+{
+    return row->warm_key ||
+           (row->warm_started_at_us > 0 && g_strcmp0(row->warm_container, row->container_id) == 0);
+}
+
 static gboolean is_settled(Reconciler *reconciler, const Sight *sight, const RuntimeRow *row)
 {
     g_autoptr(GPtrArray) none = g_ptr_array_new();
@@ -103,12 +111,24 @@ static gboolean is_settled(Reconciler *reconciler, const Sight *sight, const Run
     return plan_is_settled(&input);
 }
 
+static gboolean is_first_pass(Reconciler *reconciler)
+{
+    gboolean is_first = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    is_first = reconciler->status.last_pass_us == 0;
+    mutex_unlock(&reconciler->lock);
+    return is_first;
+}
+
 static void poke_unsettled(Reconciler *reconciler, const Sight *sight)
 {
+    gboolean is_first = is_first_pass(reconciler);
+
     for (guint i = 0; i < sight->wishes->len; i++) {
         const RuntimeRow *row = sight->wishes->pdata[i];
 
-        if (!is_settled(reconciler, sight, row))
+        if ((is_first && may_have_forgotten(row)) || !is_settled(reconciler, sight, row))
             executor_poke_idle(reconciler->executor, row->workspace_id);
     }
 }
@@ -151,13 +171,10 @@ static void write_figures(Reconciler *reconciler, const Sight *sight)
 /* Before the first pass of a start: the database may have been restored or repaired by hand. */
 static gboolean end_removed(Reconciler *reconciler, GError **error)
 {
-    gboolean is_first = FALSE;
     gint64 ended = 0;
 
-    mutex_lock(&reconciler->lock);
-    is_first = reconciler->status.last_pass_us == 0;
-    mutex_unlock(&reconciler->lock);
-    if (is_first && !store_runtime_end_removed(reconciler->options.db, &ended, error))
+    if (is_first_pass(reconciler) &&
+        !store_runtime_end_removed(reconciler->options.db, &ended, error))
         return FALSE;
     if (ended > 0)
         log_warning("removed workspaces were wished to live: was the database restored?",

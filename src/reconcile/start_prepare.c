@@ -132,6 +132,8 @@ static gboolean mutate_environment(Start *start, GError **error)
 {
     g_autoptr(GError) cause = NULL;
 
+    if (start->look->runtime->warm_key) /* what they add belongs to a workspace */
+        return TRUE;
     if (env_mutators_run(start->look->reconciler->options.mutators, start->look->id,
                          start->environment, &cause))
         return TRUE;

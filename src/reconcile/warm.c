@@ -75,6 +75,11 @@ Warm *warm_new(Reconciler *reconciler, GError **error)
 
     if (!targets)
         return NULL;
+    if (targets->len > 0 && reconciler->options.engine &&
+        engine_is_hosted(reconciler->options.engine)) {
+        log_warning("WARM_POOL has no effect: this engine's machines cannot be handed over");
+        g_ptr_array_set_size(targets, 0);
+    }
     for (guint i = 0; i < targets->len; i++) {
         WarmTarget *target = targets->pdata[i];
         target->key = make_key(reconciler, target->image);

@@ -289,6 +289,30 @@ static void test_a_restarted_one_is_made_anew(Stock *stock, gconstpointer data)
     g_assert_nonnull(strstr(after.environment, "KEY=quiet\n"));
 }
 
+/* The same while no server ran: the first pass looks. */
+static void test_one_restarted_behind_our_back_is_made_anew(Stock *stock, gconstpointer data)
+{
+    House *house = &stock->house;
+    char id[ID_SIZE];
+    WorldContainer before;
+
+    (void)data;
+    wait_ready(house, 1);
+    hand_over_one(house, id);
+    house_settle(house, id, check_told, 0);
+    house_settle(house, id, house_check_running, 0);
+    before = house_container(house, id);
+    house_close(house);
+    world_lock(house->world);
+    world_find(house->world, before.id)->started_at_us += 1000000;
+    world_unlock(house->world);
+    house_open(house);
+    for (guint i = 0; i < 5000 && strcmp(house_container(house, id).id, before.id) == 0; i++)
+        g_usleep(1000);
+    house_settle(house, id, house_check_running, 0);
+    g_assert_cmpstr(house_container(house, id).id, !=, before.id);
+}
+
 /* An attempt that was cut off may have been heard: nobody repeats it. */
 static void test_a_cut_off_hand_over_ends_in_a_new_container(Stock *stock, gconstpointer data)
 {
@@ -449,6 +473,42 @@ static void test_a_restart_keeps_what_fits(Stock *stock, gconstpointer data)
     g_assert_cmpuint(count_ready(house), ==, 0);
 }
 
+/* Two servers on one database fill one gap once. */
+static void test_two_servers_do_not_overfill(Stock *stock, gconstpointer data)
+{
+    House *house = &stock->house;
+    House twin = *house;
+
+    (void)data;
+    twin.db = NULL;
+    twin.last_failure = NULL;
+    twin.told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    mutex_init(&twin.lock);
+    house_open(house);
+    house_open(&twin);
+    wait_ready(house, 5);
+    for (guint i = 0; i < 20; i++) { /* and while they are taken */
+        char id[ID_SIZE];
+
+        g_assert_cmpuint(count_ready(house), <=, 5);
+        if (i % 4 == 0) {
+            wait_ready(house, 5);
+            hand_over_one(i % 8 == 0 ? house : &twin, id);
+            house_settle(house, id, house_check_running, 0);
+            house_remove(house, id, FALSE);
+        }
+        g_usleep(5000);
+    }
+    wait_ready(house, 5);
+    house_close(&twin);
+    house_close(house);
+    house_open(house);
+    wait_containers(house, 5);
+    g_hash_table_unref(twin.told);
+    g_free(twin.last_failure);
+    mutex_clear(&twin.lock);
+}
+
 static void test_a_bad_setting_is_refused_at_the_start(void)
 {
     g_autoptr(GError) error = NULL;
@@ -479,6 +539,10 @@ int main(int argc, char **argv)
                     test_a_bad_setting_is_refused_at_the_start);
     ADD("a-member-becomes-a-workspace", "builtin:2", set_up, test_a_member_becomes_a_workspace);
     ADD("a-restarted-one-is-made-anew", "builtin:1", set_up, test_a_restarted_one_is_made_anew);
+    ADD("one-restarted-behind-our-back-is-made-anew", "builtin:1", set_up,
+        test_one_restarted_behind_our_back_is_made_anew);
+    ADD("two-servers-do-not-overfill", "builtin:5", set_up_closed,
+        test_two_servers_do_not_overfill);
     ADD("a-cut-off-hand-over-ends-in-a-new-container", "builtin:1", set_up,
         test_a_cut_off_hand_over_ends_in_a_new_container);
     ADD("a-hand-over-survives-each-fault", "builtin:1", set_up,

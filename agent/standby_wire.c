@@ -4,6 +4,7 @@
 #include "log.h"
 #include "memory.h"
 #include "standby.h"
+#include "standby_records.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,14 +19,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define KEY_BYTES     32
-#define NONCE_BYTES   12
-#define TAG_BYTES     16
-#define MAGIC_BYTES   (sizeof STANDBY_WIRE_MAGIC - 1)
-#define HEADER_BYTES  (MAGIC_BYTES + 4)
-#define BACKLOG       8
-#define NAME_MAX_WIRE 200
-#define DEFAULT_PORT  8000
+#define KEY_BYTES    32
+#define NONCE_BYTES  12
+#define TAG_BYTES    16
+#define MAGIC_BYTES  (sizeof STANDBY_WIRE_MAGIC - 1)
+#define HEADER_BYTES (MAGIC_BYTES + 4)
+#define BACKLOG      8
+#define DEFAULT_PORT 8000
 
 struct StandbyWire {
     int listener;
@@ -190,54 +190,7 @@ unsigned char *standby_wire_open(const unsigned char key[32], const unsigned cha
 
 /* ---- Taking it over ---- */
 
-typedef struct {
-    const char *name;
-    unsigned mode;
-    const char *bytes;
-    size_t size;
-} Record;
-
-/* A text that ends before `end`; NULL when it does not. `at` goes behind it. */
-static const char *next_text(const char **at, const char *end)
-{
-    const char *text = *at;
-    const char *nul = memchr(text, '\0', (size_t)(end - text));
-
-    if (nul == NULL)
-        return NULL;
-    *at = nul + 1;
-    return text;
-}
-
-static bool next_record(const char **at, const char *end, Record *record)
-{
-    const char *mode;
-    const char *size;
-
-    record->name = next_text(at, end);
-    mode = record->name != NULL ? next_text(at, end) : NULL;
-    size = mode != NULL ? next_text(at, end) : NULL;
-    if (size == NULL)
-        return false;
-    record->mode = (unsigned)strtoul(mode, NULL, 8) & 0777;
-    record->size = strtoul(size, NULL, 10);
-    record->bytes = *at;
-    if (record->size > (size_t)(end - *at))
-        return false;
-    *at += record->size;
-    return true;
-}
-
-/* Relative, one folder deep at most, never upward. */
-static bool is_safe_name(const char *name)
-{
-    const char *slash = strchr(name, '/');
-
-    return name[0] != '\0' && name[0] != '/' && strlen(name) <= NAME_MAX_WIRE &&
-           strstr(name, "..") == NULL && (slash == NULL || strchr(slash + 1, '/') == NULL);
-}
-
-static bool write_file(const char *folder, const Record *record)
+static bool write_file(const char *folder, const StandbyRecord *record)
 {
     AUTO_FREE char *path = memory_printf("%s/%s", folder, record->name);
     char *slash = strrchr(path + strlen(folder) + 1, '/');
@@ -256,10 +209,10 @@ static bool write_file(const char *folder, const Record *record)
     return close(file) == 0 && done;
 }
 
-static bool take_record(const char *folder, const Record *record, char **environment,
+static bool take_record(const char *folder, const StandbyRecord *record, char **environment,
                         size_t *length)
 {
-    if (!is_safe_name(record->name))
+    if (!standby_record_is_safe(record))
         return false;
     if (strcmp(record->name, STANDBY_ENVIRONMENT) != 0)
         return write_file(folder, record);
@@ -278,8 +231,8 @@ static bool take_all(const char *folder, const char *clear, size_t size, char **
     bool done = true;
 
     while (done && at < clear + size) {
-        Record record;
-        done = next_record(&at, clear + size, &record) &&
+        StandbyRecord record;
+        done = standby_record_next(&at, clear + size, &record) &&
                take_record(folder, &record, environment, length);
     }
     if (done && *environment != NULL)

@@ -20,7 +20,7 @@ typedef struct {
     char id[ID_SIZE];  /* "": a refresh, for no workspace */
     gint64 generation;
     gint64 deadline_us; /* monotonic; 0: the engine's own */
-    gboolean is_pulling;
+    gboolean is_pulling, is_quiet;
     gint64 told_us; /* monotonic; of the last event about its progress */
     Cancel *cancel;
 } Request;
@@ -104,7 +104,7 @@ static GPtrArray *take_listeners(Images *images, const char *image)
     for (guint i = 0; i < images->requests->len; i++) {
         Request *request = images->requests->pdata[i];
 
-        if (!*request->id || strcmp(request->image, image) != 0 ||
+        if (!*request->id || request->is_quiet || strcmp(request->image, image) != 0 ||
             (request->told_us && now_us - request->told_us < PROGRESS_US))
             continue;
         request->told_us = now_us;
@@ -229,12 +229,13 @@ static gboolean pull_unless_there(Images *images, Request *request, char **diges
            engine_image_inspect(images->engine, request->image, digest, error);
 }
 
-gboolean images_ensure(Images *images, const char *image, const char *id, gint64 generation,
-                       char **digest, gboolean *pulled, GError **error)
+gboolean images_ensure(Images *images, const char *image, const ImagesWanter *wanter, char **digest,
+                       gboolean *pulled, GError **error)
 {
     g_autoptr(Cancel) cancel = NULL;
     g_autoptr(GError) absent = NULL;
-    Request request = {.image = image, .generation = generation};
+    Request request = {
+        .image = image, .generation = wanter->generation, .is_quiet = wanter->is_quiet};
     gboolean is_there = FALSE;
 
     *pulled = FALSE;
@@ -246,7 +247,7 @@ gboolean images_ensure(Images *images, const char *image, const char *id, gint64
     }
     *pulled = TRUE;
     cancel = request.cancel = cancel_new();
-    g_strlcpy(request.id, id, ID_SIZE);
+    g_strlcpy(request.id, wanter->id, ID_SIZE);
     is_there = enter(images, &request)
                    ? pull_unless_there(images, &request, digest, error)
                    : error_set(error, ERROR_SUPERSEDED, "the image is not wanted any more");

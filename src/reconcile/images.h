@@ -16,14 +16,21 @@ typedef struct _Images Images;
 Images *images_new(Engine *engine, Db *db, Events *events);
 void images_free(Images *images); /* NULL is fine; nobody may be waiting */
 
+/* Who waits for an image. */
+typedef struct {
+    const char *id; /* the workspace's */
+    gint64 generation;
+    gboolean is_quiet; /* nobody knows this workspace: no events about the progress */
+} ImagesWanter;
+
 /* Makes sure that `image` is there. `digest` gets its id (owned). `pulled` says that time passed.
- * Errors: ERROR_SUPERSEDED when the workspace's wish is not of `generation` any more or the server
+ * Errors: ERROR_SUPERSEDED when its wish is not of that generation any more or the server
  * stops; ERROR_NOT_FOUND, ERROR_FORBIDDEN, ERROR_INVALID with a sentence for people: not here and
  * not to be had; ERROR_BUSY with one: not here and the registry does not answer now;
  * ERROR_UNAVAILABLE: the engine. */
-G_GNUC_WARN_UNUSED_RESULT gboolean images_ensure(Images *images, const char *image, const char *id,
-                                                 gint64 generation, char **digest, gboolean *pulled,
-                                                 GError **error);
+G_GNUC_WARN_UNUSED_RESULT gboolean images_ensure(Images *images, const char *image,
+                                                 const ImagesWanter *wanter, char **digest,
+                                                 gboolean *pulled, GError **error);
 /* Pulls the image whether or not it is there. `before` (NULL: it was not there) and `after` get its
  * ids, owned. Errors: ERROR_NOT_FOUND, ERROR_FORBIDDEN, ERROR_INVALID, ERROR_BUSY with a sentence
  * for people; ERROR_SUPERSEDED when `cancel` fired or the server stops; ERROR_UNAVAILABLE: the

@@ -157,7 +157,7 @@ static gboolean must_be_told(const RuntimeRow *runtime, const ContainerInfo *con
            runtime->warm_started_at_us <= 0;
 }
 
-static gboolean has_forgotten(const RuntimeRow *runtime, const ContainerInfo *container)
+gboolean plan_has_forgotten(const RuntimeRow *runtime, const ContainerInfo *container)
 {
     return g_strcmp0(runtime->warm_container, container->id) == 0 &&
            runtime->warm_started_at_us > 0 && container->started_at_us &&
@@ -176,7 +176,7 @@ static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
         return act(PLAN_HALT, container, "has failed");
     if (must_be_told(runtime, container))
         return act(PLAN_HAND_OVER, container, "was taken from the stock");
-    if (has_forgotten(runtime, container))
+    if (plan_has_forgotten(runtime, container))
         return act(PLAN_DIED, container, "was restarted without its environment");
     if (!was_started(runtime) || !is_recorded(runtime, container) || has_moved(runtime, container))
         return act(PLAN_ADOPT, container, "runs");

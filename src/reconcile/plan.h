@@ -50,6 +50,9 @@ typedef struct {
 #define PLAN_SETTLED_AFTER_US (60 * G_GINT64_CONSTANT(1000000))
 
 Plan plan_next(const PlanInput *input);
+/* Whether a container of the stock (store/warm.h) runs again since its agent was told whose it is.
+ */
+gboolean plan_has_forgotten(const RuntimeRow *runtime, const ContainerInfo *container);
 
 /* Whether a pass must look closer, from a listing alone. */
 gboolean plan_is_settled(const PlanInput *input);

@@ -169,6 +169,11 @@ static gboolean ensure_image(Start *start, char **image, char **digest, GError *
 {
     Look *look = start->look;
     const ReconcilerOptions *options = &look->reconciler->options;
+    const ImagesWanter wanter = {
+        .id = look->id,
+        .generation = look->runtime->generation,
+        .is_quiet = look->runtime->warm_key != NULL,
+    };
     gboolean pulled = FALSE;
 
     *image = container_image_dup(look->workspace, reconciler_runtimes(look->reconciler), "", error);
@@ -176,8 +181,7 @@ static gboolean ensure_image(Start *start, char **image, char **digest, GError *
         return FALSE;
     if (!**image && !ensure_base_image(options, image, error))
         return FALSE;
-    if (!images_ensure(look->reconciler->images, *image, look->id, look->runtime->generation,
-                       digest, &pulled, error))
+    if (!images_ensure(look->reconciler->images, *image, &wanter, digest, &pulled, error))
         return FALSE;
     /* The time that a pull took is not the agent's. */
     return !pulled || verdict_begins_again(look, TRUE, error);

@@ -341,7 +341,8 @@ static gboolean record_death(Look *look, const Failure *failure, GError **error)
 gboolean verdict_died(Look *look, const Plan *plan, GError **error)
 {
     const ContainerInfo *container = plan->container;
-    gboolean is_silent = container && container->state == CONTAINER_RUNNING;
+    gboolean is_up = container && container->state == CONTAINER_RUNNING;
+    gboolean is_silent = is_up && !plan_has_forgotten(look->runtime, container);
     Failure failure = {.reason = REASON_UNHEALTHY};
     g_autofree char *sentence = NULL;
 
@@ -355,7 +356,7 @@ gboolean verdict_died(Look *look, const Plan *plan, GError **error)
                 LOG_INT("generation", look->runtime->generation), LOG_TEXT("why", plan->reason),
                 LOG_TEXT("reason", reason_word(failure.reason)),
                 LOG_INT("exit_code", failure.has_exit_code ? failure.exit_code : -1));
-    if (is_silent) {
+    if (is_up) {
         watch_note_silent(look->reconciler->watch, look->id, FALSE);
         if (!remove_container(look, container, plan->reason, error))
             return FALSE;
@@ -368,7 +369,7 @@ gboolean verdict_died(Look *look, const Plan *plan, GError **error)
     if (!record_death(look, &failure, error))
         return FALSE;
     /* After the news: whoever removes it from outside shall not take its last words along. */
-    if (container && !is_silent)
+    if (container && !is_up)
         g_free(remove_save_log(look, container->id));
     return TRUE;
 }

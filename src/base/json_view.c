@@ -54,9 +54,32 @@ static gboolean check_escape(Checker *checker)
     return TRUE;
 }
 
+/* Eight bytes at a time: which of them are zero. A borrow may mark one too many behind
+ * the first, never one too few. */
+#define EACH(byte_) (0x0101010101010101u * (byte_))
+static inline guint64 zero_bytes(guint64 word)
+{
+    return (word - EACH(0x01u)) & ~word & EACH(0x80u);
+}
+
+/* To the first of eight bytes that must be looked at; many strings are long and hold none. */
+static const char *skip_plain(const char *place, const char *end)
+{
+    while (end - place >= 8) {
+        guint64 word;
+
+        memcpy(&word, place, sizeof word);
+        if (zero_bytes(word ^ EACH((guint64)'"')) | zero_bytes(word ^ EACH((guint64)'\\')) |
+            ((word - EACH(0x20u)) & ~word & EACH(0x80u)))
+            break;
+        place += 8;
+    }
+    return place;
+}
+
 static gboolean check_string(Checker *checker)
 {
-    checker->place++; /* the opening quote */
+    checker->place = skip_plain(checker->place + 1, checker->end); /* behind the opening quote */
     while (checker->place < checker->end) {
         guchar byte = (guchar)*checker->place;
         if (byte < 0x20)
@@ -169,8 +192,8 @@ static gboolean check_key(Checker *checker)
 static gboolean check_step(Checker *checker, Step *step)
 {
     char c = *checker->place;
-    gboolean may_end = *step == EXPECT_VALUE_OR_END || *step == EXPECT_KEY_OR_END ||
-                       *step == AFTER_VALUE;
+    gboolean may_end =
+        *step == EXPECT_VALUE_OR_END || *step == EXPECT_KEY_OR_END || *step == AFTER_VALUE;
 
     if (may_end && checker->depth > 0 && c == (in_object(checker) ? '}' : ']')) {
         checker->depth--;
@@ -232,12 +255,33 @@ gboolean json_view_parse(const char *text, gsize length, JsonExtent extent, Json
 
 /* ---- Walking: the text is known to be well-formed ---- */
 
+/* A quote ends the string unless an odd number of backslashes stands before it. A list of thousands
+ * of objects is mostly strings nobody reads, so they are crossed at the pace of memchr. */
 static const char *after_string(const char *place)
 {
-    for (place++; *place != '"'; place++)
-        if (*place == '\\')
-            place++;
-    return place + 1;
+    const char *start = place + 1;
+
+    for (const char *quote = start;; quote++) {
+        const char *escape = NULL;
+
+        quote = rawmemchr(quote, '"');
+        for (escape = quote; escape > start && escape[-1] == '\\';)
+            escape--;
+        if ((quote - escape) % 2 == 0)
+            return quote + 1;
+    }
+}
+
+/* What changes the depth, or begins a string. */
+static const char *to_mark(const char *place)
+{
+    static const guint8 is_mark[256] = {
+        ['{'] = 1, ['}'] = 1, ['['] = 1, [']'] = 1, ['"'] = 1,
+    };
+
+    while (!is_mark[(guchar)*place])
+        place++;
+    return place;
 }
 
 static const char *after_value(const char *place, const char *end)
@@ -251,18 +295,16 @@ static const char *after_value(const char *place, const char *end)
             place++;
         return place;
     }
-    do {
+    for (;; place = to_mark(place)) {
         if (*place == '"') {
             place = after_string(place);
             continue;
         }
-        if (*place == '{' || *place == '[')
-            depth++;
-        else if (*place == '}' || *place == ']')
-            depth--;
+        depth += *place == '{' || *place == '[' ? 1 : -1u;
         place++;
-    } while (depth > 0);
-    return place;
+        if (depth == 0)
+            return place;
+    }
 }
 
 JsonKind json_view_kind(JsonView view)
@@ -294,8 +336,8 @@ JsonWalk json_view_walk(JsonView container)
     JsonKind kind = json_view_kind(container);
     JsonWalk walk = {.end = container.end, .is_object = kind == JSON_KIND_OBJECT};
 
-    walk.next = kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY ? container.start + 1
-                                                                    : container.end;
+    walk.next =
+        kind == JSON_KIND_OBJECT || kind == JSON_KIND_ARRAY ? container.start + 1 : container.end;
     return walk;
 }
 
@@ -316,6 +358,23 @@ gboolean json_walk_next(JsonWalk *walk)
     walk->value = (JsonView){place, after_value(place, walk->end)};
     walk->next = walk->value.end;
     return TRUE;
+}
+
+gboolean json_walk_enter(JsonWalk *array, JsonWalk *object)
+{
+    const char *place = skip_blanks(array->next, array->end);
+
+    if (place < array->end && *place == ',')
+        place = skip_blanks(place + 1, array->end);
+    if (place >= array->end || *place != '{')
+        return FALSE;
+    *object = (JsonWalk){.next = place + 1, .end = array->end, .is_object = TRUE};
+    return TRUE;
+}
+
+void json_walk_leave(JsonWalk *array, const JsonWalk *object)
+{
+    array->next = skip_blanks(object->next, object->end) + 1; /* behind its bracket */
 }
 
 gboolean json_view_member(JsonView object, const char *key, JsonKeys keys, JsonView *value)
@@ -381,8 +440,8 @@ static gunichar read_escape(const char **place, const char *end)
     }
     unit = read_hex(at + 2);
     *place = at + 6;
-    if (is_high_surrogate(unit) && end - *place >= 6 && (*place)[0] == '\\' &&
-        (*place)[1] == 'u' && is_low_surrogate(read_hex(*place + 2))) {
+    if (is_high_surrogate(unit) && end - *place >= 6 && (*place)[0] == '\\' && (*place)[1] == 'u' &&
+        is_low_surrogate(read_hex(*place + 2))) {
         guint low = read_hex(*place + 2);
         *place += 6;
         return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
@@ -401,6 +460,9 @@ char *json_view_text_dup(JsonView view, gboolean *has_nul)
         *has_nul = FALSE;
     if (json_view_kind(view) != JSON_KIND_TEXT)
         return NULL;
+    if (!memchr(place, '\\', (gsize)(end - place)) &&
+        g_utf8_validate_len(place, (gsize)(end - place), NULL))
+        return g_strndup(place, (gsize)(end - place)); /* nearly all are so */
     text = g_string_sized_new((gsize)(end - place) + 1);
     while (place < end) {
         const char *escape = memchr(place, '\\', (gsize)(end - place));
@@ -431,8 +493,9 @@ gboolean json_view_text_is(JsonView token, const char *text, JsonKeys keys)
     if (!memchr(token.start, '\\', length)) {
         if (length - 2 != strlen(text))
             return FALSE;
-        return keys == JSON_KEYS_EXACT ? memcmp(token.start + 1, text, length - 2) == 0
-                                       : g_ascii_strncasecmp(token.start + 1, text, length - 2) == 0;
+        return keys == JSON_KEYS_EXACT
+                   ? memcmp(token.start + 1, text, length - 2) == 0
+                   : g_ascii_strncasecmp(token.start + 1, text, length - 2) == 0;
     }
     decoded = json_view_text_dup(token, NULL);
     if (!decoded)
@@ -495,7 +558,8 @@ gboolean json_view_bool(JsonView view, gboolean *value)
 
 /* ---- Compacting ---- */
 
-/* A string token with valid UTF-8 only; escapes that no database keeps become \ufffd, all others stay as they are. */
+/* A string token with valid UTF-8 only; escapes that no database keeps become \ufffd, all others
+ * stay as they are. */
 static const char *append_string_token(const char *place, GString *out)
 {
     const char *end = after_string(place);

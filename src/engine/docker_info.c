@@ -181,28 +181,29 @@ static gint64 microseconds_of(gint64 seconds)
 }
 
 /* One walk over the element's members: a list may have thousands of elements. */
-static gboolean read_element(JsonView element, ContainerInfo *info)
+static gboolean read_element(JsonWalk *element, ContainerInfo *info)
 {
     gboolean has_state = FALSE;
-    JsonWalk walk = json_view_walk(element);
 
-    while (json_walk_next(&walk)) {
-        if (docker_json_key_is(walk.key, "Id")) {
-            replace(&info->id, json_view_text_dup(walk.value, NULL));
-        } else if (docker_json_key_is(walk.key, "Names")) {
-            replace(&info->name, first_name(walk.value));
-        } else if (docker_json_key_is(walk.key, "Image")) {
-            replace(&info->image, json_view_text_dup(walk.value, NULL));
-        } else if (docker_json_key_is(walk.key, "ImageID")) {
-            replace(&info->image_digest, json_view_text_dup(walk.value, NULL));
-        } else if (docker_json_key_is(walk.key, "Labels")) {
-            docker_json_labels(walk.value, &info->labels);
-        } else if (docker_json_key_is(walk.key, "Status")) {
-            info->exit_code = exit_code_of_status(walk.value);
-        } else if (docker_json_key_is(walk.key, "Created")) {
-            json_view_int(walk.value, &info->created_at_us); /* seconds, until below */
-        } else if (docker_json_key_is(walk.key, "State")) {
-            g_autofree char *word = json_view_text_dup(walk.value, NULL);
+    while (json_walk_next(element)) {
+        JsonView key = element->key, value = element->value;
+
+        if (docker_json_key_is(key, "Id")) {
+            replace(&info->id, json_view_text_dup(value, NULL));
+        } else if (docker_json_key_is(key, "Names")) {
+            replace(&info->name, first_name(value));
+        } else if (docker_json_key_is(key, "Image")) {
+            replace(&info->image, json_view_text_dup(value, NULL));
+        } else if (docker_json_key_is(key, "ImageID")) {
+            replace(&info->image_digest, json_view_text_dup(value, NULL));
+        } else if (docker_json_key_is(key, "Labels")) {
+            docker_json_labels(value, &info->labels);
+        } else if (docker_json_key_is(key, "Status")) {
+            info->exit_code = exit_code_of_status(value);
+        } else if (docker_json_key_is(key, "Created")) {
+            json_view_int(value, &info->created_at_us); /* seconds, until below */
+        } else if (docker_json_key_is(key, "State")) {
+            g_autofree char *word = json_view_text_dup(value, NULL);
             has_state = parse_state(word, &info->state);
         }
     }
@@ -219,19 +220,20 @@ static void info_free(void *info)
 gboolean docker_info_from_list(JsonView document, GPtrArray **containers, GError **error)
 {
     g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(info_free);
-    JsonWalk walk;
+    JsonWalk walk, element;
 
     if (json_view_kind(document) != JSON_KIND_ARRAY)
         return error_set(error, ERROR_INTERNAL, "docker: the list of containers is no list");
     walk = json_view_walk(document);
-    while (json_walk_next(&walk)) {
+    while (json_walk_enter(&walk, &element)) {
         ContainerInfo *info = g_new0(ContainerInfo, 1);
         g_ptr_array_add(read, info);
-        if (json_view_kind(walk.value) != JSON_KIND_OBJECT)
-            return error_set(error, ERROR_INTERNAL, "docker: the list holds more than containers");
-        if (!is_complete(info, read_element(walk.value, info), error))
+        if (!is_complete(info, read_element(&element, info), error))
             return FALSE;
+        json_walk_leave(&walk, &element);
     }
+    if (json_walk_next(&walk))
+        return error_set(error, ERROR_INTERNAL, "docker: the list holds more than containers");
     *containers = g_steal_pointer(&read);
     return TRUE;
 }

@@ -62,18 +62,20 @@ static void volume_free(void *info)
     volume_info_free(info);
 }
 
-static gboolean read_element(JsonView element, const char *installation, GPtrArray *volumes,
+/* One walk over the element's members: a list may have thousands of elements. */
+static gboolean read_element(JsonWalk *element, const char *installation, GPtrArray *volumes,
                              GError **error)
 {
     g_autoptr(VolumeInfo) info = g_new0(VolumeInfo, 1);
-    JsonView labels;
 
-    info->name = docker_json_text(element, "Name");
-    info->created_at_us = docker_json_time(element, "CreatedAt");
+    while (json_walk_next(element)) {
+        if (docker_json_key_is(element->key, "Name") && !info->name)
+            info->name = json_view_text_dup(element->value, NULL);
+        else if (docker_json_key_is(element->key, "Labels"))
+            docker_json_labels(element->value, &info->labels);
+    }
     if (!info->name || !*info->name)
         return error_set(error, ERROR_INTERNAL, "docker: a volume without a name");
-    if (docker_json_child(element, "Labels", &labels))
-        docker_json_labels(labels, &info->labels);
     if (g_strcmp0(info->labels.installation, installation) == 0)
         g_ptr_array_add(volumes, g_steal_pointer(&info));
     return TRUE;
@@ -81,33 +83,51 @@ static gboolean read_element(JsonView element, const char *installation, GPtrArr
 
 /* A volume driver that does not answer is a warning beside the others' volumes: the list is not
  * complete then. */
-static gboolean is_complete(JsonView document)
+static gboolean is_complete(JsonView warnings)
 {
-    JsonView warnings;
-    JsonWalk walk;
+    JsonWalk walk = json_view_walk(warnings);
 
-    if (!docker_json_child(document, "Warnings", &warnings))
-        return TRUE;
-    walk = json_view_walk(warnings);
     return !json_walk_next(&walk);
+}
+
+static gboolean read_list(JsonView list, const char *installation, GPtrArray *volumes,
+                          GError **error)
+{
+    JsonWalk walk = json_view_walk(list), element;
+
+    while (json_walk_enter(&walk, &element)) {
+        if (!read_element(&element, installation, volumes, error))
+            return FALSE;
+        json_walk_leave(&walk, &element);
+    }
+    if (json_walk_next(&walk))
+        return error_set(error, ERROR_INTERNAL, "docker: the list holds more than volumes");
+    return TRUE;
 }
 
 gboolean docker_volume_list_read(JsonView document, const char *installation, GPtrArray **volumes,
                                  GError **error)
 {
     g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(volume_free);
-    JsonView list;
-    JsonWalk walk;
+    JsonWalk walk = json_view_walk(document);
+    gboolean has_list = FALSE;
 
-    if (!json_view_member(document, "Volumes", JSON_KEYS_EXACT, &list) ||
-        (json_view_kind(list) != JSON_KIND_ARRAY && !json_view_is_null(list)))
+    if (json_view_kind(document) != JSON_KIND_OBJECT)
         return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
-    if (!is_complete(document))
-        return error_set(error, ERROR_UNAVAILABLE, "docker: the list of volumes is not complete");
-    walk = json_view_walk(list);
-    while (json_walk_next(&walk))
-        if (!read_element(walk.value, installation, read, error))
+    while (json_walk_next(&walk)) {
+        JsonKind kind = json_view_kind(walk.value);
+
+        if (docker_json_key_is(walk.key, "Warnings") && !is_complete(walk.value))
+            return error_set(error, ERROR_UNAVAILABLE,
+                             "docker: the list of volumes is not complete");
+        if (!docker_json_key_is(walk.key, "Volumes"))
+            continue;
+        has_list = kind == JSON_KIND_ARRAY || kind == JSON_KIND_NULL;
+        if (kind == JSON_KIND_ARRAY && !read_list(walk.value, installation, read, error))
             return FALSE;
+    }
+    if (!has_list)
+        return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
     *volumes = g_steal_pointer(&read);
     return TRUE;
 }

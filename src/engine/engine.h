@@ -126,7 +126,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(ContainerInfo, container_info_free)
 
 typedef struct {
     char *name;
-    gint64 created_at_us;
+    gint64 created_at_us; /* 0: the engine's list does not say, or we do not read it */
     EngineLabels labels;
 } VolumeInfo;
 void volume_info_free(VolumeInfo *info);

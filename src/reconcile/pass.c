@@ -17,12 +17,14 @@ typedef struct {
     GPtrArray *wishes;     /* RuntimeRow */
     GPtrArray *garbage;    /* GarbageRow, due */
     GHashTable *by_id;     /* workspace id -> RuntimeRow, borrowed */
+    GPtrArray *none;       /* without containers */
     GHashTable *of_id;     /* workspace id -> GPtrArray of ContainerInfo, borrowed */
 } Sight;
 
 static void sight_clear(Sight *sight)
 {
     g_clear_pointer(&sight->of_id, g_hash_table_unref);
+    g_clear_pointer(&sight->none, g_ptr_array_unref);
     g_clear_pointer(&sight->by_id, g_hash_table_unref);
     g_clear_pointer(&sight->garbage, g_ptr_array_unref);
     g_clear_pointer(&sight->wishes, g_ptr_array_unref);
@@ -57,12 +59,13 @@ static gboolean take_sight(Reconciler *reconciler, Sight *sight, GError **error)
         (!engine_list(options->engine, options->installation, &sight->containers, error) ||
          !engine_volume_list(options->engine, options->installation, &sight->volumes, error)))
         return FALSE;
-    sight->wishes = store_runtime_list(options->db, error);
+    sight->wishes = store_runtime_list_brief(options->db, error);
     if (!sight->wishes)
         return FALSE;
     sight->garbage = store_garbage_list_due(options->db, clock_now_us(), GARBAGE_LIMIT, error);
     if (!sight->garbage)
         return FALSE;
+    sight->none = g_ptr_array_new();
     sight->by_id = g_hash_table_new(g_str_hash, g_str_equal);
     sight->of_id =
         g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
@@ -86,7 +89,6 @@ static gboolean may_have_forgotten(const RuntimeRow *row)
 
 static gboolean is_settled(Reconciler *reconciler, const Sight *sight, const RuntimeRow *row)
 {
-    g_autoptr(GPtrArray) none = g_ptr_array_new();
     g_autoptr(OrgNode) node = org_tree_find(reconciler->options.tree, row->workspace_id);
     const WorkspaceRow *workspace = node ? org_node_row(node) : NULL;
     const GPtrArray *containers = g_hash_table_lookup(sight->of_id, row->workspace_id);
@@ -98,7 +100,7 @@ static gboolean is_settled(Reconciler *reconciler, const Sight *sight, const Run
     PlanInput input = {
         .runtime = row,
         .workspace = workspace,
-        .containers = containers ? containers : none,
+        .containers = containers ? containers : sight->none,
         .provision_deadline_us = look_provision_deadline_us(&look, &timeout_s),
         .now_us = clock_now_us(),
     };

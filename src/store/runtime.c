@@ -272,13 +272,47 @@ GPtrArray *store_runtime_list(Db *db, GError **error)
     return read_all(rows);
 }
 
+/* By the key first, or SQLite reads the whole table in the order of ids instead of the few. */
 GPtrArray *store_runtime_list_warm(Db *db, GError **error)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM workspace_runtime WHERE warm_key IS NOT NULL"
-                              " AND desired = 'running' ORDER BY workspace_id";
+                              " AND desired = 'running' ORDER BY warm_key, workspace_id";
     g_autoptr(DbRows) rows = db_query(db, sql, error);
 
     return read_all(rows);
+}
+
+/* Without an order the table is read as it lies, not row by row through its index. */
+GPtrArray *store_runtime_list_brief(Db *db, GError **error)
+{
+    static const char sql[] =
+        "SELECT workspace_id, desired, generation, phase, container_id, attempts, next_attempt_at,"
+        " updated_at, warm_key, warm_container, warm_started_at FROM workspace_runtime";
+    g_autoptr(DbRows) rows = db_query(db, sql, error);
+    GPtrArray *all = NULL;
+
+    if (!rows)
+        return NULL;
+    all = g_ptr_array_new_with_free_func((GDestroyNotify)runtime_row_free);
+    while (db_rows_next(rows)) {
+        RuntimeRow *row = g_new0(RuntimeRow, 1);
+
+        column_id(rows, 0, row->workspace_id);
+        row->desired = (RuntimeDesired)index_of(db_rows_text(rows, 1), desired_names,
+                                                G_N_ELEMENTS(desired_names));
+        row->generation = db_rows_int(rows, 2);
+        row->phase =
+            (RuntimePhase)index_of(db_rows_text(rows, 3), phase_names, G_N_ELEMENTS(phase_names));
+        row->container_id = column_text_dup(rows, 4);
+        row->attempts = db_rows_int(rows, 5);
+        row->next_attempt_at_us = db_rows_int(rows, 6);
+        row->updated_at_us = db_rows_int(rows, 7);
+        row->warm_key = column_text_dup(rows, 8);
+        row->warm_container = column_text_dup(rows, 9);
+        row->warm_started_at_us = db_rows_int(rows, 10);
+        g_ptr_array_add(all, row);
+    }
+    return all;
 }
 
 GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit, GError **error)

@@ -1,4 +1,5 @@
-/* Reading and writing JSON: strictness, digits, text that is no text, the border cases of spec 01 section 1. */
+/* Reading and writing JSON: strictness, digits, text that is no text, the border cases of spec 01
+ * section 1. */
 #include "base/errors.h"
 #include "base/json_out.h"
 #include "base/json_view.h"
@@ -15,9 +16,10 @@ static JsonView parse(const char *text)
 static void test_refuses_what_is_not_json(void)
 {
     static const char *const bad[] = {
-        "",      " ",     "\xEF\xBB\xBF{}", "{",       "[1,]",     "{\"a\"}", "{\"a\":}", "{a:1}",
-        "[01]",  "1.",    "-",              "+1",      "\"\x01\"", "\"\\x\"", "\"\\u12\"", "tru",
-        "nul",   "'a'",   "[1 2]",          "{\"a\":1,}", "\"open", "]",      "NaN",      "1e",
+        "",         " ",          "\xEF\xBB\xBF{}", "{",   "[1,]", "{\"a\"}",
+        "{\"a\":}", "{a:1}",      "[01]",           "1.",  "-",    "+1",
+        "\"\x01\"", "\"\\x\"",    "\"\\u12\"",      "tru", "nul",  "'a'",
+        "[1 2]",    "{\"a\":1,}", "\"open",         "]",   "NaN",  "1e",
     };
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
@@ -118,7 +120,8 @@ static void test_compacting_keeps_digits_and_order(void)
     g_autofree char *compact = json_view_compact_dup(
         parse(" { \"z\" : 1.50 , \"a\" : [ 12345678901234567890123 , \"x y\" , \"\\u0000\" ] } "));
 
-    g_assert_cmpstr(compact, ==, "{\"z\":1.50,\"a\":[12345678901234567890123,\"x y\",\"\\ufffd\"]}");
+    g_assert_cmpstr(compact, ==,
+                    "{\"z\":1.50,\"a\":[12345678901234567890123,\"x y\",\"\\ufffd\"]}");
 }
 
 static void check_double(double value, const char *expected)
@@ -170,9 +173,59 @@ static void test_writing_is_compact(void)
                     "\"none\":null,\"never\":null,\"time\":\"2026-01-02T03:04:05.678Z\"}");
 }
 
+/* Objects of an array, walked at once: with escapes, nested values, blanks, and at last no object.
+ */
+static void test_objects_are_entered(void)
+{
+    static const char text[] = "[ {\"a\":\"x\\\\\",\"b\":[{\"c\":\"]}\\\"\"}]} ,{}, { \"a\" : "
+                               "\"\\\"long enough for a word\" }\n, 7]";
+    static const char *const wanted[] = {"x\\", NULL, "\"long enough for a word"};
+    JsonView view;
+    JsonWalk array, object;
+    guint count = 0;
+
+    g_assert_true(json_view_parse(text, sizeof text - 1, JSON_ONE_VALUE, &view, NULL));
+    array = json_view_walk(view);
+    for (; json_walk_enter(&array, &object); count++) {
+        g_autofree char *found = NULL;
+
+        while (json_walk_next(&object))
+            if (json_view_text_is(object.key, "a", JSON_KEYS_EXACT))
+                found = json_view_text_dup(object.value, NULL);
+        json_walk_leave(&array, &object);
+        g_assert_cmpstr(found, ==, wanted[count]);
+    }
+    g_assert_cmpuint(count, ==, 3);
+    g_assert_true(json_walk_next(&array));
+    g_assert_cmpint(json_view_kind(array.value), ==, JSON_KIND_NUMBER);
+    g_assert_false(json_walk_next(&array));
+}
+
+/* Whatever stands before them, control characters and quotes are found in each place of a word. */
+static void test_strings_are_checked_everywhere(void)
+{
+    for (guint length = 0; length < 40; length++)
+        for (guint place = 0; place < length; place++)
+            for (guint byte = 1; byte < 256; byte++) {
+                g_autofree char *text = g_strnfill(length + 2, (char)(0x80 + length));
+                gboolean is_bad = byte < 0x20 || byte == '"' || byte == '\\';
+                JsonView view;
+
+                text[0] = text[length + 1] = '"';
+                text[1 + place] = (char)byte;
+                if (byte == '\\' && place + 1 < length)
+                    text[2 + place] = 'n', is_bad = FALSE;
+                g_assert_cmpint(json_view_parse(text, length + 2, JSON_ONE_VALUE, &view, NULL), ==,
+                                !is_bad);
+            }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/json/view/objects-are-entered", test_objects_are_entered);
+    g_test_add_func("/json/view/strings-are-checked-everywhere",
+                    test_strings_are_checked_everywhere);
     g_test_add_func("/json/refuses-what-is-not-json", test_refuses_what_is_not_json);
     g_test_add_func("/json/only-the-first-value-counts-unless-asked",
                     test_only_the_first_value_counts_unless_asked);

@@ -5,11 +5,18 @@ import concurrent.futures
 import threading
 import time
 
+import pytest
 import requests
 
-from workspaced import text_of, wait_for
+from workspaced import DATABASES, text_of, wait_for
 
 WAKE_S = 0.05  # the measured figure is the benchmark's; ten times that only sees a broken path
+
+
+@pytest.fixture
+def database(engine):
+    """One for each engine: what these tests ask of a database, tests/api asks of both."""
+    return DATABASES[-1] if engine.name == "docker" else DATABASES[0]
 
 
 def shell(server, name="Shell", **fields):

@@ -79,6 +79,8 @@ void case_tear_down(Case *test, gconstpointer data)
     g_autoptr(GError) error = NULL;
 
     (void)data;
+    if (engine_is_hosted(engine)) /* it lists nothing */
+        return;
     engine_list(engine, test->installation, &containers, &error);
     g_assert_no_error(error);
     for (guint i = 0; i < containers->len; i++) {

@@ -39,7 +39,7 @@ typedef struct {
     void (*function)(Case *, gconstpointer);
 } CaseRow;
 /* Each ends with an empty row. */
-extern const CaseRow life_cases[], inside_cases[], around_cases[];
+extern const CaseRow life_cases[], inside_cases[], around_cases[], hosted_cases[];
 
 void remove_network(const char *name);
 char *new_name(Case *test);

@@ -1,12 +1,13 @@
 """The stock of started agents: taken, filled up, never in the way, and gone when nobody wishes it."""
 
+import statistics
 import threading
 import time
 
 import pytest
 
 from test_life import nothing_left
-from workspaced import text_of, wait_for
+from workspaced import DATABASES, text_of, wait_for
 
 
 def figure(server, name):
@@ -91,6 +92,25 @@ def test_the_files_of_a_template_come_with_it(stock, tmp_path):
     server.wait_status(id_, "online")
     assert "of the template and quiet" in text_of(server.say(id_, "x"))
     assert (figure(server, "handed_over_total"), figure(server, "refused_total")) == (1, 0)
+
+
+@pytest.mark.parametrize("database", DATABASES[:1], indirect=True)  # the engine decides
+def test_it_is_much_faster_than_a_start(stock, engine):
+    server = stock("builtin:1")
+
+    def times(**fields):
+        for number in range(5):
+            wait_filled(server)
+            time.sleep(0.1)
+            started = time.monotonic()
+            server.wait_status(server.create(f"Worker {number}", **fields), "online", 60)
+            yield time.monotonic() - started
+
+    warm = statistics.median(times())
+    cold = statistics.median(times(tier=1))  # does not fit
+    print(f"{engine.name}: create to online {warm * 1000:.0f} ms from the stock, {cold * 1000:.0f} ms without")
+    assert figure(server, "handed_over_total") == 5
+    assert warm < cold  # the figures themselves are the benchmark's; this only sees a broken path
 
 
 def test_twenty_creates_at_once(stock):

@@ -6,6 +6,8 @@
 #include "base/sync.h"
 #include "store/workspaces.h"
 
+/* Of WORKSPACE_OFFLINE; the word is one of base/reasons.h, the reconciler says the others. */
+#define SILENT_PAYLOAD         "{\"reason\":\"unhealthy\"}"
 #define STALE_DEFAULT_S        180 /* spec 04, 7.5 */
 #define REMOTE_STALE_DEFAULT_S 90
 
@@ -74,7 +76,7 @@ static GPtrArray *mark_silent(Liveness *liveness, gboolean is_external, gint64 o
     if (!ids)
         return NULL;
     for (guint i = 0; i < ids->len; i++)
-        if (!event_store(db, "WORKSPACE_OFFLINE", ids->pdata[i], "{}", now_us, error))
+        if (!event_store(db, "WORKSPACE_OFFLINE", ids->pdata[i], SILENT_PAYLOAD, now_us, error))
             return NULL;
     if (!db_commit(&transaction, error))
         return NULL;
@@ -90,7 +92,7 @@ static void tell(Liveness *liveness, const char *id, gboolean is_external, gint6
     if (!org_tree_refresh(options->tree, id, &error))
         log_warning("a workspace could not be read again", LOG_TEXT("workspace", id),
                     LOG_CAUSE(error));
-    events_announce(options->events, "WORKSPACE_OFFLINE", id, "{}", now_us);
+    events_announce(options->events, "WORKSPACE_OFFLINE", id, SILENT_PAYLOAD, now_us);
     if (!is_external && options->poke)
         options->poke(id, options->data);
 }

@@ -16,7 +16,7 @@ static void text_or_empty(JsonOut *out, const char *key, const char *text)
 
 typedef struct {
     Reason reason;
-    const char *message;
+    const char *message, *hint; /* NULL: the reason's own */
     gboolean has_exit_code;
     gint64 exit_code;
     gint64 at_us;
@@ -28,18 +28,30 @@ static gboolean is_wanting(const WorkspaceRow *row)
     return row->status == WORKSPACE_PROVISIONING || row->status == WORKSPACE_OFFLINE;
 }
 
+/* It is offline because its agent fell silent: nothing was seen to fail. */
+static Failure silence(const WorkspaceRow *row)
+{
+    gboolean is_external = g_strcmp0(row->runtime, "external") == 0;
+
+    return (Failure){
+        .reason = REASON_UNHEALTHY,
+        .message = "its agent does not report any more",
+        .hint = is_external ? "Start it again where it runs; it registers by itself." : NULL,
+        .at_us = row->updated_at_us,
+    };
+}
+
 static Failure find_failure(const WorkspaceRow *row, gint64 engine_down_since_us)
 {
     Failure failure = {.reason = reason_parse(row->failure_reason)};
 
     if (engine_down_since_us && is_wanting(row) && g_strcmp0(row->runtime, "external") != 0)
-        return (Failure){.reason = REASON_ENGINE_DOWN,
-                         .message = reason_sentence(REASON_ENGINE_DOWN),
-                         .at_us = engine_down_since_us};
+        return (Failure){.reason = REASON_ENGINE_DOWN, .at_us = engine_down_since_us};
     if (!is_wanting(row) && row->status != WORKSPACE_FAILED)
         return (Failure){0};
-    failure.message =
-        row->failure_sentence ? row->failure_sentence : reason_sentence(failure.reason);
+    if (failure.reason == REASON_NONE && row->status == WORKSPACE_OFFLINE)
+        return silence(row);
+    failure.message = row->failure_sentence;
     failure.has_exit_code = row->has_exit_code;
     failure.exit_code = row->exit_code;
     failure.at_us = row->failed_at_us;
@@ -54,8 +66,9 @@ static void write_failure(JsonOut *out, const Failure *failure)
     }
     json_out_object(out, "failure");
     json_out_text(out, "reason", reason_word(failure->reason));
-    json_out_text(out, "message", failure->message);
-    json_out_text(out, "hint", reason_hint(failure->reason));
+    json_out_text(out, "message",
+                  failure->message ? failure->message : reason_sentence(failure->reason));
+    json_out_text(out, "hint", failure->hint ? failure->hint : reason_hint(failure->reason));
     if (failure->has_exit_code)
         json_out_int(out, "exit_code", failure->exit_code);
     else

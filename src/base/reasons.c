@@ -1,5 +1,6 @@
 #include "base/reasons.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define EXIT_NOT_EXECUTABLE 126 /* POSIX, "Shell Command Language", 2.8.2 */
@@ -118,7 +119,8 @@ static gboolean is_signal(gint64 exit_code)
 
 Reason reason_of_exit(gint64 exit_code, gboolean out_of_memory)
 {
-    if (out_of_memory)
+    /* The mark may be of another process of the container: a good end has nothing to do with it. */
+    if (out_of_memory && exit_code != 0 && exit_code != EXIT_SIGNAL + SIGTERM)
         return REASON_OUT_OF_MEMORY;
     if (exit_code == EXIT_NOT_FOUND)
         return REASON_COMMAND_NOT_FOUND;

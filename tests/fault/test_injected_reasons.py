@@ -306,3 +306,15 @@ def test_no_engine_at_all(start_server):
     peer = server.create("Peer")
     answer = server.get(f"/workspaces/{id_}", token=server.mint(peer))  # why it does not run is not for its peers
     assert answer.status_code == 200 and "failure" not in answer.json()
+
+
+def test_an_agent_that_falls_silent(faulty_server, docker):
+    server = faulty_server(WORKSPACED_LIVENESS_SECONDS=1)
+    id_ = server.create("Silent")
+    server.wait_status(id_, "online")
+    container = containers_of(docker, server, id_)[0]["Id"]
+    docker.request("POST", f"/containers/{container}/pause")
+    found = wait_failure(server, id_, "unhealthy", "offline")
+    assert found["failure"]["message"] == "its agent does not report any more" and found["failure"]["at"]
+    assert {"reason": "unhealthy"} in events(server, id_, "WORKSPACE_OFFLINE")
+    docker.request("POST", f"/containers/{container}/unpause")

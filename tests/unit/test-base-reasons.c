@@ -48,6 +48,8 @@ static void test_an_end_is_classified_by_its_facts(void)
         {143, FALSE, REASON_KILLED, "the container was killed by signal 15"},
         {137, TRUE, REASON_OUT_OF_MEMORY, "the container ran out of memory"},
         {1, TRUE, REASON_OUT_OF_MEMORY, "the container ran out of memory"},
+        {0, TRUE, REASON_EXIT_CODE, "the container ended with exit code 0"},
+        {143, TRUE, REASON_KILLED, "the container was killed by signal 15"},
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -4,6 +4,8 @@
  *
  * WORKSPACED_RANDOM_SEED      the seed; unset: a fresh one, which is printed
  * WORKSPACED_RANDOM_OPERATIONS  how many; unset: 20000
+ * WORKSPACED_RANDOM_PACE_US   pause between two, microseconds; unset: 1000
+ * WORKSPACED_RANDOM_LIES      of 1000 reads so many are told "not there" of what is; unset: 4
  * Operations and faults of a seed are always the same; how the threads interleave is not, so a
  * failing seed may have to be run a few times. */
 #include "random.h"
@@ -43,12 +45,20 @@ guint64 random_mix(guint64 value)
 
 /* ---- Opening and closing ---- */
 
+static guint64 setting(const char *name, guint64 otherwise)
+{
+    const char *text = g_getenv(name);
+
+    return text && *text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}
+
 static Engine *wrap(Engine *engine, void *data)
 {
     RandomRun *run = data;
     Engine *faulty = engine_fault_new(engine);
     EngineFaultPlan plan = engine_fault_plan(random_mix(run->seed + run->reopened));
 
+    plan.per_mille[ENGINE_FAULT_FALSE_ABSENT] = (guint)setting("WORKSPACED_RANDOM_LIES", 4);
     for (guint i = 0; i < ENGINE_FAULT_KINDS; i++)
         plan.per_mille[i] /= 1 + run->reopened % 3; /* better and worse times */
     plan.delay_max_us = 3000;
@@ -314,21 +324,16 @@ static void report(RandomRun *run)
     g_string_free(text, TRUE);
 }
 
-static guint64 setting(const char *name, guint64 otherwise)
-{
-    const char *text = g_getenv(name);
-
-    return text && *text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
-}
-
 static void test_wish_becomes_reality(void)
 {
     RandomRun *run = g_new0(RandomRun, 1);
+    gulong pace_us = 0;
     guint64 fresh = ((guint64)g_random_int() << 20) ^ (guint64)g_get_real_time();
 
     run->seed = setting("WORKSPACED_RANDOM_SEED", fresh % 1000000000);
     run->operations = (guint)setting("WORKSPACED_RANDOM_OPERATIONS", OPERATIONS);
     g_test_message("seed %" G_GUINT64_FORMAT ", %u operations", run->seed, run->operations);
+    pace_us = (gulong)setting("WORKSPACED_RANDOM_PACE_US", PACE_US);
     begin(run);
     for (guint i = 1; i <= run->operations; i++) {
         Order order = draw_order(run);
@@ -337,7 +342,7 @@ static void test_wish_becomes_reality(void)
             give(run, &order);
         else
             do_here(run, &order);
-        g_usleep(PACE_US);
+        g_usleep(pace_us);
         if (i % SETTLE_EVERY == 0 && i < run->operations) {
             model_settle(run);
             resume_faults(run);

@@ -215,3 +215,42 @@ def test_a_client_that_leaves_takes_its_message_along(start_server, docker):
     team.wait_status(id_, "online", 60)
     assert "never" not in says(team, id_, "ls /workspace; cat /workspace/heard")
     remove(team, docker, id_)
+
+
+def write_template(root, folder, name):
+    (root / folder).mkdir(parents=True)
+    (root / folder / "config.yaml").write_text(f"name: {name}\n")
+    (root / folder / "from").write_text(folder)
+
+
+def test_the_template_of_a_restart(start_server, tmp_path):
+    configs = tmp_path / "configs"
+    write_template(configs, "shell-one", "x")
+    write_template(configs, "other", "SHELL TWO")
+    write_template(configs / "org-templates", "three", "Shell Three")
+    write_template(configs, "builtin-default", "y")
+    team = start_server("sqlite", WORKSPACED_ENGINE="sandbox", CONFIGS_DIR=configs)
+    id_ = shell(team, "Shell One")
+
+    def restart(body, expected, name=None):
+        if name:
+            assert team.patch(f"/workspaces/{id_}", {"name": name}).status_code == 200
+        answer = team.post(f"/workspaces/{id_}/restart", body)
+        assert (answer.status_code, answer.json()["config_dir"]) == (200, expected)
+        team.wait_status(id_, "online", 60)
+        wanted = expected.rpartition("/")[2]
+        assert expected == "existing-volume" or wanted in says(team, id_, "cat /configs/from")
+
+    restart(None, "existing-volume")  # though a template has its name
+    restart({"apply_template": True}, "shell-one")
+    says(team, id_, "echo mine > /configs/from")
+    restart({"rebuild_config": True}, "existing-volume")
+    assert "mine" in says(team, id_, "cat /configs/from")
+    restart({"apply_template": True}, "other", "Shell Two")  # by the name inside
+    restart({"template": "shell-one", "apply_template": True}, "shell-one")  # an explicit one wins
+    restart({"template": str(configs / "other")}, "existing-volume")
+    restart({"rebuild_config": True}, "org-templates/three", "Shell Three")
+    restart({"apply_template": True}, "builtin-default", "Nobody")
+    assert team.post(f"/workspaces/{id_}/restart?reset=true").json()["reset_session"] is True
+    team.wait_status(id_, "online", 60)
+    assert team.delete(f"/workspaces/{id_}").status_code == 200

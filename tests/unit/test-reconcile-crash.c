@@ -13,12 +13,58 @@ const char *__tsan_default_options(void)
 
 #define STEP_US (5 * CLOCK_SECOND_US)
 
-typedef enum { LIFE_START, LIFE_RESTART, LIFE_REMOVE, LIFE_COUNT } Life;
+typedef enum { LIFE_START, LIFE_RESTART, LIFE_REMOVE, LIFE_FREEZE, LIFE_THAW, LIFE_COUNT } Life;
 
 typedef struct {
     Life life;
     char id[ID_SIZE];
 } Scene;
+
+/* ---- Sleep ---- */
+
+static void switch_wish(House *house, const char *id, RuntimeDesired from, RuntimeDesired to)
+{
+    g_autoptr(RuntimeRow) row = house_runtime(house, id);
+    gboolean changed = FALSE;
+
+    g_assert_true(store_runtime_switch(house->db, id, row->generation, from, to, &changed, NULL));
+    g_assert_true(changed);
+}
+
+static void put_to_sleep(House *house, const char *id)
+{
+    g_autoptr(DbTransaction) transaction = db_begin(house->db, NULL);
+    gboolean changed = FALSE;
+
+    g_assert_true(store_workspace_mark_hibernating(house->db, id, FALSE, &changed, NULL));
+    switch_wish(house, id, RUNTIME_RUNNING, RUNTIME_FROZEN);
+    g_assert_true(db_commit(&transaction, NULL));
+}
+
+static const char *check_frozen(House *house, const char *id)
+{
+    g_autoptr(RuntimeRow) runtime = house_runtime(house, id);
+
+    if (house_status(house, id) != WORKSPACE_HIBERNATED)
+        return "not hibernated";
+    if (house_container(house, id).state != CONTAINER_PAUSED)
+        return "the container is not halted";
+    return runtime->phase == RUNTIME_PHASE_FROZEN ? NULL : "the phase is not frozen";
+}
+
+/* ---- A scene ---- */
+
+static void wish(House *house, const Scene *scene)
+{
+    if (scene->life == LIFE_RESTART)
+        house_restart(house, scene->id, NULL);
+    else if (scene->life == LIFE_REMOVE)
+        house_remove(house, scene->id, TRUE);
+    else if (scene->life == LIFE_FREEZE)
+        put_to_sleep(house, scene->id);
+    else
+        switch_wish(house, scene->id, RUNTIME_FROZEN, RUNTIME_RUNNING);
+}
 
 /* What has happened before the process of interest begins. */
 static void prepare(House *house, Scene *scene)
@@ -30,12 +76,14 @@ static void prepare(House *house, Scene *scene)
     house_open(house);
     house_add(house, scene->id, NULL);
     house_settle(house, scene->id, house_check_running, STEP_US);
+    if (scene->life == LIFE_THAW) {
+        put_to_sleep(house, scene->id);
+        house_tell(house, scene->id);
+        house_settle(house, scene->id, check_frozen, STEP_US);
+    }
     house_close(house);
     house_open_db(house);
-    if (scene->life == LIFE_RESTART)
-        house_restart(house, scene->id, NULL);
-    else
-        house_remove(house, scene->id, TRUE);
+    wish(house, scene);
 }
 
 static void arm(House *house, guint fail_at, WorldFault fault)
@@ -49,6 +97,8 @@ static void arm(House *house, guint fail_at, WorldFault fault)
 
 static HouseCheck goal(const Scene *scene)
 {
+    if (scene->life == LIFE_FREEZE)
+        return check_frozen;
     return scene->life == LIFE_REMOVE ? house_check_gone : house_check_running;
 }
 
@@ -109,7 +159,7 @@ static void sweep(gconstpointer data)
     for (; run_scene(life, n, FAULT_CRASH_BEFORE); n++)
         run_scene(life, n, FAULT_CRASH_AFTER);
     g_test_message("%u calls", n - 1);
-    g_assert_cmpuint(n, >, 8);
+    g_assert_cmpuint(n, >, life == LIFE_FREEZE || life == LIFE_THAW ? 1 : 8);
 }
 
 int main(int argc, char **argv)
@@ -118,6 +168,8 @@ int main(int argc, char **argv)
         [LIFE_START] = "/reconcile/crash-during-start",
         [LIFE_RESTART] = "/reconcile/crash-during-restart",
         [LIFE_REMOVE] = "/reconcile/crash-during-remove",
+        [LIFE_FREEZE] = "/reconcile/crash-during-freeze",
+        [LIFE_THAW] = "/reconcile/crash-during-thaw",
     };
 
     g_test_init(&argc, &argv, NULL);

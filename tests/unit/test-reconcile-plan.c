@@ -271,10 +271,8 @@ static void test_a_container_of_the_stock_is_told_once(void)
                           .phase = RUNTIME_READY,
                           .container_id = (char *)"c",
                           .warm_container = (char *)"c"};
-    ContainerInfo container = {.id = (char *)"c",
-                               .state = CONTAINER_RUNNING,
-                               .started_at_us = 7,
-                               .labels.generation = 5};
+    ContainerInfo container = {
+        .id = (char *)"c", .state = CONTAINER_RUNNING, .started_at_us = 7, .labels.generation = 5};
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     PlanInput input = {.runtime = &runtime, .containers = all, .now_us = NOW};
 

@@ -27,6 +27,7 @@
 #define DATABASE_PATIENCE_MS 30000
 #define FLUSH_INTERVAL_MS                                                                          \
     3000 /* how far the database may lag behind heartbeats; ARCHITECTURE section 4 */
+#define SPENDING_INTERVAL_MS    30000 /* how far behind another server's metering a budget may be */
 #define TOKEN_INTERVAL_MS       20000
 #define LIVENESS_INTERVAL_MS    5000 /* a2a/liveness.h */
 #define RATE_WINDOW_US          CLOCK_MINUTE_US
@@ -548,6 +549,15 @@ static void flush_tokens(void *data)
         log_warning("uses of tokens were not recorded", LOG_CAUSE(error));
 }
 
+/* Only another server on the same database can know of usage that we do not. */
+static void read_spending(void *data)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!org_tree_read_usage(((Rooms *)data)->tree, &error))
+        log_warning("spending could not be read again", LOG_CAUSE(error));
+}
+
 static void sweep_liveness(void *data)
 {
     liveness_sweep(((Rooms *)data)->liveness);
@@ -577,6 +587,8 @@ static void add_timers(Rooms *rooms)
                rooms);
     timers_add(rooms->timers, "vital-signs", FLUSH_INTERVAL_MS, flush_vitals, rooms);
     timers_add(rooms->timers, "token-uses", TOKEN_INTERVAL_MS, flush_tokens, rooms);
+    if (db_kind(rooms->db) == DB_POSTGRES)
+        timers_add(rooms->timers, "spending", SPENDING_INTERVAL_MS, read_spending, rooms);
     timers_add(rooms->timers, "liveness-monitor", LIVENESS_INTERVAL_MS, sweep_liveness, rooms);
     timers_add(rooms->timers, "hibernation-monitor", LIFECYCLE_IDLE_INTERVAL_MS, sweep_idle, rooms);
 }

@@ -504,6 +504,44 @@ void org_tree_touch_activity(OrgTree *tree, const char *id, gboolean outbound)
     mutex_unlock(&tree->lock);
 }
 
+/* What is committed while the totals are read may be missed or counted twice here; the next reading
+ * sets it right. */
+static void set_usage_locked(OrgTree *tree, Entry *entry, gint64 period, gint64 cost_micro_usd)
+{
+    const WorkspaceRow *before = entry->node->row;
+    WorkspaceRow *row = NULL;
+
+    if (before->metered_period > period ||
+        (before->metered_period == period && before->metered_micro_usd == cost_micro_usd))
+        return;
+    row = workspace_row_copy(before);
+    row->metered_period = period;
+    row->metered_micro_usd = cost_micro_usd;
+    entry_set_node_locked(tree, entry, node_new(row));
+}
+
+gboolean org_tree_read_usage(OrgTree *tree, GError **error)
+{
+    gint64 now_us = clock_now_us(), from_us = 0, to_us = 0;
+    g_autoptr(GHashTable) costs = NULL;
+    GHashTableIter iter;
+    void *id = NULL, *cost = NULL;
+
+    spend_period_bounds(now_us, &from_us, &to_us);
+    costs = store_usage_cost_each(tree->db, from_us, to_us, error);
+    if (!costs)
+        return FALSE;
+    mutex_lock(&tree->lock);
+    g_hash_table_iter_init(&iter, costs);
+    while (g_hash_table_iter_next(&iter, &id, &cost)) {
+        Entry *entry = g_hash_table_lookup(tree->entries, id);
+        if (entry)
+            set_usage_locked(tree, entry, spend_period(now_us), *(gint64 *)cost);
+    }
+    mutex_unlock(&tree->lock);
+    return TRUE;
+}
+
 void org_tree_add_usage(OrgTree *tree, const char *id, gint64 cost_micro_usd, gint64 at_us)
 {
     gint64 period = spend_period(at_us);

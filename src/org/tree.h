@@ -70,6 +70,9 @@ gboolean org_tree_flush(OrgTree *tree, GError **error);
 /* Last moment a workspace did or got something (A2A in or out, tasks); for idle hibernation. Memory
  * only, flushed with the rest. */
 void org_tree_touch_activity(OrgTree *tree, const char *id, gboolean outbound);
+/* Reads the month's totals again: another server on this database adds to them as well. Errors:
+ * those of the database. */
+gboolean org_tree_read_usage(OrgTree *tree, GError **error);
 /* Token usage that was committed to the database (store/usage.h): the month's total is kept here,
  * so that judging a budget costs no query. An unknown workspace is ignored. */
 void org_tree_add_usage(OrgTree *tree, const char *id, gint64 cost_micro_usd, gint64 at_us);

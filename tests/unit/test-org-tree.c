@@ -206,6 +206,21 @@ static void test_usage_is_read_at_start(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(spent(fixture, now_us), ==, 6);
 }
 
+static void test_another_servers_usage_is_seen(Fixture *fixture, gconstpointer data)
+{
+    gint64 now_us = clock_now_us(), from_us = 0, to_us = 0;
+
+    (void)data;
+    spend_period_bounds(now_us, &from_us, &to_us);
+    org_tree_add_usage(fixture->tree, fixture->b, 90000, now_us); /* counted twice, say */
+    g_assert_true(store_usage_add(fixture->db, fixture->a, from_us, 0, 2000, NULL));
+    g_assert_true(store_usage_add(fixture->db, fixture->b, from_us, 0, 2000, NULL));
+    g_assert_true(org_tree_read_usage(fixture->tree, NULL));
+    g_assert_cmpint(spent(fixture, now_us), ==, 3);
+    g_autoptr(OrgNode) node = org_tree_find(fixture->tree, fixture->b);
+    g_assert_cmpint(spend_cents(org_node_row(node), now_us), ==, 3);
+}
+
 static void test_the_greater_spending_counts(void)
 {
     gint64 january_us = 1767225600 * CLOCK_SECOND_US; /* 2026-01-01 */
@@ -236,6 +251,7 @@ int main(int argc, char **argv)
     CASE("the-list-is-in-order-of-creation", test_the_list_is_in_order_of_creation);
     CASE("usage-is-counted-in-its-month", test_usage_is_counted_in_its_month);
     CASE("usage-is-read-at-start", test_usage_is_read_at_start);
+    CASE("another-servers-usage-is-seen", test_another_servers_usage_is_seen);
     g_test_add_func("/tree/the-greater-spending-counts", test_the_greater_spending_counts);
     return g_test_run();
 }

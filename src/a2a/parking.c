@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/pulse.h"
 #include "base/sync.h"
 
 #include <string.h>
 
-#define LOOK_US (200 * 1000) /* how often clients that went away are looked for */
+#define LOOK_US    (200 * 1000) /* how often clients that went away are looked for */
+#define TURN_MAX_S 5            /* of letting go whose wait is over */
 
 typedef struct {
     char id[ID_SIZE];
@@ -124,11 +126,14 @@ static void release_all(Parking *parking, GPtrArray *over)
 static void run(void *data)
 {
     Parking *parking = data;
+    g_autoptr(Pulse) pulse = pulse_new("message-parking", TURN_MAX_S);
     GPtrArray *over = NULL;
     gboolean goes_on = TRUE;
 
     while (goes_on) {
+        pulse_rest(pulse);
         goes_on = wait_turn(parking, &over);
+        pulse_tick(pulse);
         release_all(parking, over);
         find_left(parking);
     }

@@ -1,5 +1,10 @@
 #include "http/worker_pool.h"
 
+#include "base/pulse.h"
+
+#define HANDLER_MAX_S                                                                              \
+    60 /* handlers wait for nobody; the longest is a delete, or a call to GitHub */
+
 struct _WorkerPool {
     Queue *queue;
     guint size, capacity;
@@ -11,12 +16,16 @@ struct _WorkerPool {
 static void work(void *data)
 {
     WorkerPool *pool = data;
+    g_autoptr(Pulse) pulse = pulse_new("http-workers", HANDLER_MAX_S);
     PoolWork *next;
 
+    pulse_rest(pulse);
     while ((next = queue_pop(pool->queue, G_MAXINT64))) {
+        pulse_tick(pulse);
         atomic_fetch_add(&pool->busy, 1);
         next->run(next);
         atomic_fetch_sub(&pool->busy, 1);
+        pulse_rest(pulse);
     }
 }
 

@@ -106,9 +106,16 @@ static void wait_roll(Refresh *refresh, gint64 due_us)
 static void roll_run(void *data)
 {
     Refresh *refresh = data;
+    g_autoptr(Pulse) pulse = pulse_new("image-roll", TURN_MAX_S);
 
-    while (!cancel_fired(refresh->cancel))
-        wait_roll(refresh, refresh_roll(refresh));
+    while (!cancel_fired(refresh->cancel)) {
+        gint64 due_us = 0;
+
+        pulse_tick(pulse);
+        due_us = refresh_roll(refresh);
+        pulse_rest(pulse);
+        wait_roll(refresh, due_us);
+    }
 }
 
 void refresh_want_roll(Refresh *refresh)

@@ -220,8 +220,8 @@ def test_health_ready_liveness_metrics(api):
 
 def test_every_loop_says_that_it_turns(api):
     wanted = {
-        "reconciler", "reconcile-workers", "timers", "event-hub", "activity-writer", "http-accept", "stream-pinger",
-        "vital-signs", "token-uses", "liveness-monitor", "hibernation-monitor", "retention",
+        "reconciler", "reconcile-workers", "timers", "event-hub", "activity-writer", "http-accept", "http-workers",
+        "stream-pinger", "message-parking", "vital-signs", "token-uses", "liveness-monitor", "hibernation-monitor", "retention",
     }  # fmt: skip
     loops = api.get("/admin/liveness").json()["subsystems"]
     assert wanted <= set(loops)

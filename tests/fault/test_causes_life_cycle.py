@@ -94,11 +94,17 @@ def test_L47_a_child_created_while_its_tree_is_deleted(faulty_server, docker):
     none_left_of(docker, server, root)
 
 
+def freeze(server, docker, id_):
+    """One whose start is recorded; in the moment before, sleeping means stopping."""
+    wait_for(lambda: phase_of(server, id_)[1] in ("started", "ready"), 20, "its start recorded")
+    assert server.post(f"/workspaces/{id_}/hibernate").status_code == 200
+    wait_for(lambda: state_of(docker, short(id_)) == "paused", 20, "frozen")
+
+
 def test_a_delete_of_a_frozen_agent(faulty_server, docker):
     server = faulty_server()
     id_ = online(server)
-    assert server.post(f"/workspaces/{id_}/hibernate").status_code == 200
-    wait_for(lambda: state_of(docker, short(id_)) == "paused", 20, "frozen")
+    freeze(server, docker, id_)
     assert server.delete(f"/workspaces/{id_}").status_code == 200
     none_left_of(docker, server, id_)
 
@@ -106,8 +112,7 @@ def test_a_delete_of_a_frozen_agent(faulty_server, docker):
 def test_a_frozen_agent_survives_the_server(faulty_server, docker):
     server = faulty_server()
     id_ = online(server)
-    assert server.post(f"/workspaces/{id_}/hibernate").status_code == 200
-    wait_for(lambda: state_of(docker, short(id_)) == "paused", 20, "frozen")
+    freeze(server, docker, id_)
     server.kill()
     server.start()
     time.sleep(2)
@@ -119,8 +124,7 @@ def test_a_frozen_agent_survives_the_server(faulty_server, docker):
 def test_a_message_that_wakes_while_the_daemon_fails(faulty_server, docker, docker_proxy):
     server = faulty_server()
     id_ = online(server)
-    assert server.post(f"/workspaces/{id_}/hibernate").status_code == 200
-    wait_for(lambda: state_of(docker, short(id_)) == "paused", 20, "frozen")
+    freeze(server, docker, id_)
     docker_proxy.on("POST", "/unpause", answer=500, times=1)
     assert server.say(id_, "wake up").status_code in (200, 503)
     wait_for(lambda: server.say(id_, "again").status_code == 200, 60, "an answer", 0.2)

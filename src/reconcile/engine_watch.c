@@ -165,15 +165,10 @@ static void ensure_network(Reconciler *reconciler)
 {
     const ReconcilerOptions *options = &reconciler->options;
     g_autoptr(GError) cause = NULL;
-    EngineLabels labels = {
-        .installation = (char *)options->installation,
-        .kind = (char *)ENGINE_KIND_NETWORK,
-    };
 
     if (!options->engine || reconciler->has_network || engine_is_hosted(options->engine))
         return;
-    reconciler->has_network =
-        engine_network_ensure(options->engine, options->network, &labels, &cause);
+    reconciler->has_network = reconciler_ensure_network(reconciler, &cause);
     if (!reconciler->has_network)
         log_warning("the containers' network cannot be made yet", LOG_CAUSE(cause));
 }

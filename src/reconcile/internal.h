@@ -43,6 +43,7 @@ struct _Reconciler {
     EngineInfo *host;   /* NULL: not asked yet */
     ReconcilerStatus status;
     gboolean wants_pass, wants_ping, wants_review;
+    gboolean makes_network; /* somebody is at it */
     DbTicket leads;         /* the watching thread's only; 0: another server leads the passes */
     GPtrArray *suspects;    /* orphans.c: containers to look at */
     GHashTable *containers; /* ids of ours, as of the last pass and the events since */
@@ -58,6 +59,9 @@ static inline const Runtimes *reconciler_runtimes(const Reconciler *reconciler)
     return reconciler->own_runtimes ? reconciler->own_runtimes : reconciler->options.runtimes;
 }
 
+/* Makes the containers' network unless it is there; one caller at a time. */
+G_GNUC_WARN_UNUSED_RESULT gboolean reconciler_ensure_network(Reconciler *reconciler,
+                                                             GError **error);
 /* Tells the watching thread that an engine call found nobody. */
 void reconciler_suspect_engine(Reconciler *reconciler);
 void reconciler_want_pass(Reconciler *reconciler);

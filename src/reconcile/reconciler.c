@@ -256,6 +256,31 @@ EngineInfo *reconciler_host_dup(Reconciler *reconciler)
     return copy;
 }
 
+/* Docker makes a second network of the same name when it is asked twice at the same moment, and
+ * then no container of that name's network can start; so only one thread at a time looks and makes.
+ */
+gboolean reconciler_ensure_network(Reconciler *reconciler, GError **error)
+{
+    const ReconcilerOptions *options = &reconciler->options;
+    EngineLabels labels = {
+        .installation = (char *)options->installation,
+        .kind = (char *)ENGINE_KIND_NETWORK,
+    };
+    gboolean is_there = FALSE;
+
+    mutex_lock(&reconciler->lock);
+    while (reconciler->makes_network)
+        condition_wait_until(&reconciler->changed, &reconciler->lock, G_MAXINT64);
+    reconciler->makes_network = TRUE;
+    mutex_unlock(&reconciler->lock);
+    is_there = engine_network_ensure(options->engine, options->network, &labels, error);
+    mutex_lock(&reconciler->lock);
+    reconciler->makes_network = FALSE;
+    condition_broadcast(&reconciler->changed);
+    mutex_unlock(&reconciler->lock);
+    return is_there;
+}
+
 const char *reconciler_installation(const Reconciler *reconciler)
 {
     return reconciler->options.installation;

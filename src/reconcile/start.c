@@ -189,14 +189,7 @@ static gboolean ensure_image(Start *start, char **image, char **digest, GError *
 
 static gboolean ensure_network(Start *start, GError **error)
 {
-    const ReconcilerOptions *options = &start->look->reconciler->options;
-    EngineLabels labels = {
-        .installation = (char *)options->installation,
-        .kind = (char *)ENGINE_KIND_NETWORK,
-    };
-
-    return start->caps.host_network ||
-           engine_network_ensure(options->engine, options->network, &labels, error);
+    return start->caps.host_network || reconciler_ensure_network(start->look->reconciler, error);
 }
 
 /* ---- The container ---- */

@@ -5,17 +5,14 @@
  * internal text; only the last lines of the agent's own log, without secrets, join them. Source:
  * spec 01 sections 10.2 and 11.3; spec 02 sections 9 and 17.3 B, E, F. */
 #include "base/clock.h"
-#include "base/json_out.h"
 #include "base/log.h"
-#include "base/redact.h"
-#include "base/text.h"
+#include "reconcile/failure_words.h"
 #include "reconcile/internal.h"
 #include "store/workspaces.h"
 
 #include <string.h>
 
-#define TELL_AFTER_ATTEMPTS 3    /* faults of no known reason in a row until people see it; 15 s */
-#define LOG_TAIL_BYTES      8192 /* of a log in last_sample_error; spec 02, 17.3 F */
+#define TELL_AFTER_ATTEMPTS 3 /* faults of no known reason in a row until people see it; 15 s */
 
 #define EVENT_FAILED "WORKSPACE_PROVISION_FAILED"
 
@@ -86,99 +83,6 @@ static gboolean set_phase(Look *look, const RuntimeProgress *progress, GError **
            check_current(current, error);
 }
 
-/* ---- Payloads ---- */
-
-typedef struct {
-    Reason reason;
-    const char *error; /* the sentence for people */
-    gboolean has_exit_code;
-    gint64 exit_code;
-    char *const *missing; /* NULL: none */
-    guint timeout_s;      /* 0: none */
-    const char *source;   /* NULL: none */
-} Failure;
-
-static void write_reason(JsonOut *out, const Failure *failure)
-{
-    json_out_text(out, "reason", reason_word(failure->reason));
-    if (failure->has_exit_code)
-        json_out_int(out, "exit_code", failure->exit_code);
-}
-
-static char *failure_payload(const Look *look, const Failure *failure)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "error", failure->error);
-    write_reason(&out, failure);
-    if (failure->missing) {
-        json_out_array(&out, "missing");
-        for (char *const *name = failure->missing; *name; name++)
-            json_out_text(&out, NULL, *name);
-        json_out_end(&out);
-    }
-    if (failure->timeout_s) {
-        json_out_int(&out, "timeout_secs", failure->timeout_s);
-        json_out_text(&out, "runtime", look->workspace->runtime);
-    }
-    if (failure->source)
-        json_out_text(&out, "source", failure->source);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
-/* The specification's payload is {}; its clients read none of it, so more keys are no harm, and a
- * watcher learns at once what it would have to ask for. */
-static char *offline_payload(const Failure *failure)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    write_reason(&out, failure);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
-static char *provisioning_payload(const WorkspaceRow *workspace)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", workspace->name);
-    json_out_int(&out, "tier", workspace->tier);
-    json_out_text(&out, "runtime", workspace->runtime);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
-static char *hibernated_payload(const WorkspaceRow *workspace)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", workspace->name);
-    json_out_int(&out, "tier", workspace->tier);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
-/* "<sentence>\n<the end of the log>". Caller owns it. */
-static char *with_log(const char *sentence, const char *log)
-{
-    g_autofree char *clean = NULL;
-    g_autofree char *classes = NULL;
-
-    if (!log || !*log)
-        return g_strdup(sentence);
-    clean = redact_dup(text_suffix(log, strlen(log), LOG_TAIL_BYTES), &classes);
-    return g_strconcat(sentence, "\n", clean, NULL);
-}
-
 static RuntimeFailure to_keep(const Failure *failure)
 {
     return (RuntimeFailure){
@@ -222,7 +126,7 @@ static gboolean mark_failed(Change *change, const Failure *failure, const char *
     if (!store_workspace_mark_failed(database(look), look->id, look->runtime->generation, sample,
                                      &changed, error))
         return FALSE;
-    return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
+    return !changed || change_say(change, EVENT_FAILED, failure_payload_dup(look, failure), error);
 }
 
 static gboolean give_up(Change *change, GError **error)
@@ -323,7 +227,7 @@ static gboolean mark_offline(Change *change, const Failure *failure, GError **er
 
     if (!store_workspace_mark_offline(database(change->look), change->look->id, &changed, error))
         return FALSE;
-    return !changed || change_say(change, "WORKSPACE_OFFLINE", offline_payload(failure), error);
+    return !changed || change_say(change, "WORKSPACE_OFFLINE", offline_payload_dup(failure), error);
 }
 
 /* The first one is made anew at once; it may have been an accident. */
@@ -386,7 +290,7 @@ static gboolean mark_crash_loop(Change *change, const Failure *failure, const ch
     if (!store_workspace_mark_crash_loop(database(look), look->id, look->runtime->generation,
                                          silent_since_us, sample, &changed, error))
         return FALSE;
-    return !changed || change_say(change, EVENT_FAILED, failure_payload(look, failure), error);
+    return !changed || change_say(change, EVENT_FAILED, failure_payload_dup(look, failure), error);
 }
 
 /* A reason of its own says more than that it happened again and again. */
@@ -421,7 +325,7 @@ gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error)
     g_autofree char *log = container ? remove_save_log(look, container->id) : NULL;
     Failure failure = {.source = "crash_loop"};
     g_autofree char *sentence = describe_loop(look, container, &failure);
-    g_autofree char *sample = with_log(sentence, log);
+    g_autofree char *sample = failure_sample_dup(sentence, log);
     g_auto(Change) offline = {0};
     g_auto(Change) failed = {0};
 
@@ -478,7 +382,7 @@ gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
     if (look_provision_deadline_us(look, &timeout_s) == 0)
         return TRUE;
     sentence = describe_time_out(look, plan, timeout_s, &failure);
-    sample = with_log(sentence, log);
+    sample = failure_sample_dup(sentence, log);
     failure.error = sentence;
     failure.timeout_s = timeout_s;
     if (!change_begin(&change, look, error) || !mark_failed(&change, &failure, sample, error))
@@ -506,7 +410,7 @@ static gboolean mark_provisioning(Look *look, GError **error)
                                            STORE_STATUS_BIT(workspace->status), &changed, error))
         return FALSE;
     if (changed && workspace->status != WORKSPACE_PROVISIONING &&
-        !change_say(&change, "WORKSPACE_PROVISIONING", provisioning_payload(workspace), error))
+        !change_say(&change, "WORKSPACE_PROVISIONING", provisioning_payload_dup(workspace), error))
         return FALSE;
     return change_end(&change, error);
 }
@@ -534,8 +438,8 @@ static gboolean mark_hibernated(Change *change, GError **error)
         return TRUE;
     if (!store_workspace_mark_hibernated(database(look), look->id, &changed, error))
         return FALSE;
-    return !changed ||
-           change_say(change, "WORKSPACE_HIBERNATED", hibernated_payload(look->workspace), error);
+    return !changed || change_say(change, "WORKSPACE_HIBERNATED",
+                                  hibernated_payload_dup(look->workspace), error);
 }
 
 gboolean verdict_stopped(Look *look, GError **error)

@@ -130,7 +130,7 @@ def test_a_message_that_wakes_while_the_daemon_fails(faulty_server, docker, dock
     wait_for(lambda: server.say(id_, "again").status_code == 200, 60, "an answer", 0.2)
 
 
-def test_L36_L33_runtime_cannot_become_external_by_patch(faulty_server, docker):
+def test_L36_runtime_cannot_become_external_by_patch(faulty_server, docker):
     """Whatever the runtime becomes, its container stays somebody's: deleting takes it."""
     server = faulty_server()
     id_ = online(server)

@@ -226,15 +226,49 @@ gboolean fault_finish(const FaultCall *call, GError **error)
 
 /* ---- The engine ---- */
 
+/* What the wrapped engine lacks, this one lacks. */
+static EngineOps abilities_of(const EngineOps *inner)
+{
+    EngineOps ops = fault_ops;
+
+    ops.name = inner->name;
+    ops.copies_through_mounts = inner->copies_through_mounts;
+    ops.is_hosted = inner->is_hosted;
+#define LACKS_TOO(operation_) ops.operation_ = inner->operation_ ? ops.operation_ : NULL
+    LACKS_TOO(list);
+    LACKS_TOO(start);
+    LACKS_TOO(stop);
+    LACKS_TOO(freeze);
+    LACKS_TOO(thaw);
+    LACKS_TOO(volume_create);
+    LACKS_TOO(volume_list);
+    LACKS_TOO(volume_remove);
+    LACKS_TOO(network_ensure);
+    LACKS_TOO(exec);
+    LACKS_TOO(attach);
+    LACKS_TOO(session_fd);
+    LACKS_TOO(session_resize);
+    LACKS_TOO(session_free);
+    LACKS_TOO(copy_in);
+    LACKS_TOO(copy_out);
+    LACKS_TOO(logs);
+    LACKS_TOO(logs_follow);
+    LACKS_TOO(stats);
+    LACKS_TOO(events);
+    LACKS_TOO(image_inspect);
+    LACKS_TOO(image_import);
+    LACKS_TOO(image_pull);
+    LACKS_TOO(console);
+    LACKS_TOO(interrupt);
+#undef LACKS_TOO
+    return ops;
+}
+
 Engine *engine_fault_new(Engine *inner)
 {
     FaultEngine *engine = g_new0(FaultEngine, 1);
 
-    engine->ops = fault_ops;
-    engine->ops.name = inner->ops->name;
-    engine->ops.is_hosted = inner->ops->is_hosted;
-    if (!engine_can_freeze(inner))
-        engine->ops.freeze = NULL, engine->ops.thaw = NULL;
+    engine->ops = abilities_of(inner->ops);
     engine->inner = inner;
     mutex_init(&engine->lock);
     engine_init(&engine->base, &engine->ops);

@@ -261,6 +261,19 @@ static gboolean fault_image_inspect(Engine *self, const char *image, char **dige
     return FALSE;
 }
 
+static gboolean fault_console(Engine *self, const char *workspace, char **text, GError **error)
+{
+    FaultCall call;
+
+    if (!fault_begin(&call, self, ENGINE_OPERATION_CONSOLE, error) ||
+        !engine_console(inner_of(self), workspace, text, error))
+        return FALSE;
+    if (fault_finish(&call, error))
+        return TRUE;
+    g_clear_pointer(text, g_free);
+    return FALSE;
+}
+
 /* ---- Sessions: know their own engine, as the operations on them get nothing else ---- */
 
 typedef struct {
@@ -394,6 +407,11 @@ static gboolean fault_logs_follow(Engine *self, const char *ref, guint lines, Ca
     return stream_end(&stream, done, error);
 }
 
+static void fault_interrupt(Engine *self)
+{
+    engine_interrupt(inner_of(self));
+}
+
 static void fault_free(Engine *self)
 {
     FaultEngine *engine = fault_engine(self);
@@ -433,5 +451,7 @@ const EngineOps fault_ops = {
     .image_import = fault_image_import,
     .image_pull = fault_image_pull,
     .image_prune = fault_image_prune,
+    .console = fault_console,
+    .interrupt = fault_interrupt,
     .free = fault_free,
 };

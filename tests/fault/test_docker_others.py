@@ -14,6 +14,7 @@ from workspaced import wait_for
 
 MINUTES = float(os.environ.get("WORKSPACED_SOAK_MINUTES", 0))  # ./dev soak
 CHURN_S = MINUTES * 60 or 60
+OUTAGE_S = float(os.environ.get("WORKSPACED_OUTAGE_S", 5))  # ./dev soak has a long one
 DISCONNECT_MS = range(0, 61)
 
 
@@ -92,7 +93,7 @@ def test_a_daemon_that_goes_away_changes_nothing(faulty_server, docker_proxy, do
     before = {one["Id"]: one["Created"] for one in docker.containers(server.installation())}
     docker_proxy.down(keep_file)
     wait_for(lambda: server.get("/admin/liveness").status_code in (200, 503), 10)
-    time.sleep(5)
+    time.sleep(OUTAGE_S)
     assert {server.listed(id_)["status"] for id_ in ids} == {"online"}
     docker_proxy.up()
     time.sleep(2)

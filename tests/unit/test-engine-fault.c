@@ -45,6 +45,9 @@ static void test_is_the_engine_it_wraps(Bench *bench, gconstpointer data)
 
     (void)data;
     g_assert_cmpstr(engine_name(bench->engine), ==, "world");
+    g_assert_cmpint(engine_can_freeze(bench->engine), ==, TRUE);
+    g_assert_cmpint(engine_has_console(bench->engine), ==, FALSE);
+    g_assert_cmpint(engine_is_hosted(bench->engine), ==, FALSE);
     g_assert_true(engine_ping(bench->engine, NULL) && engine_info(bench->engine, &info, NULL));
     g_assert_true(try_create(bench, "a", NULL) && engine_start(bench->engine, "a", NULL));
     g_assert_true(engine_list(bench->engine, "i", &containers, NULL));

@@ -131,6 +131,8 @@ static void write_queues(GString *text, ApiCall *call)
     one(text, "workspaced_http_refused_total", "counter", "Requests refused with a full queue.",
         (double)server.refused);
     one(text, "workspaced_forwards_active", "gauge", "Messages under way to agents.", proxy.active);
+    one(text, "workspaced_messages_parked", "gauge",
+        "Messages that wait for a workspace to wake up.", proxy.parked);
     one(text, "workspaced_forwards_total", "counter", "Messages forwarded.",
         (double)proxy.forwarded);
     one(text, "workspaced_forwards_refused_total", "counter", "Messages over the limit.",

@@ -62,17 +62,18 @@ static inline guint64 zero_bytes(guint64 word)
     return (word - EACH(0x01u)) & ~word & EACH(0x80u);
 }
 
-/* To the first of eight bytes that must be looked at; many strings are long and hold none. */
+/* To the first byte that must be looked at: a quote, a backslash, a control character. */
 static const char *skip_plain(const char *place, const char *end)
 {
-    while (end - place >= 8) {
-        guint64 word;
+    for (; end - place >= 8; place += 8) {
+        guint64 word, marks;
 
         memcpy(&word, place, sizeof word);
-        if (zero_bytes(word ^ EACH((guint64)'"')) | zero_bytes(word ^ EACH((guint64)'\\')) |
-            ((word - EACH(0x20u)) & ~word & EACH(0x80u)))
-            break;
-        place += 8;
+        word = GUINT64_FROM_LE(word); /* the first byte is the lowest */
+        marks = zero_bytes(word ^ EACH((guint64)'"')) | zero_bytes(word ^ EACH((guint64)'\\')) |
+                ((word - EACH(0x20u)) & ~word & EACH(0x80u));
+        if (marks)
+            return place + __builtin_ctzll(marks) / 8;
     }
     return place;
 }

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-#define LOCAL_ADDRESS "127.0.0.1"
+#define LOCAL_ADDRESS    "127.0.0.1"
+#define DOCKER_HOST_NAME "host.docker.internal"     /* an extra host of ours; docker_create.c */
+#define PODMAN_HOST_NAME "host.containers.internal" /* its own; it does not know `host-gateway` */
 
 const DockerDeadlines docker_deadlines = {
     .ping_ms = 2000,
@@ -100,6 +102,7 @@ gboolean docker_describe(Engine *self, EngineInfo **info, GError **error)
     read->name = g_strdup_printf("%s %s", is_podman ? "Podman" : "Docker Engine",
                                  version ? version : "of unknown version");
     read->version = g_strdup_printf("1.%u", minor);
+    read->host_name = g_strdup(is_podman ? PODMAN_HOST_NAME : DOCKER_HOST_NAME);
     read->cpus = host.cpus;
     read->memory_bytes = docker_json_int(document, "MemTotal");
     read->limits_memory = docker_json_bool(document, "MemoryLimit");

@@ -214,9 +214,10 @@ static void write_host_config(JsonOut *out, const ContainerSpec *spec, const Doc
     write_mounts(out, spec);
     write_rights(out, spec);
     write_caps(out, spec, host);
-    write_one(out, "ExtraHosts", HOST_ALIAS);
-    if (!is_podman) /* which has no such driver */
+    if (!is_podman) { /* which names the host itself, and has no such driver */
+        write_one(out, "ExtraHosts", HOST_ALIAS);
         write_log_config(out);
+    }
     json_out_end(out);
 }
 

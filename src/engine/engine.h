@@ -49,6 +49,7 @@ typedef struct {
     char *id;      /* the daemon's own id: changes when the daemon is another one (spec 02, L41) */
     char *name;    /* "Docker Engine 20.10.24", for people */
     char *version; /* API version spoken, e.g. "1.41" */
+    char *host_name; /* what its containers call the machine it runs on; NULL: they share its network, or cannot */
     gint64 cpus;
     gint64 memory_bytes;
     gboolean limits_memory, limits_cpu, limits_pids; /* whether caps are really enforced (D19) */

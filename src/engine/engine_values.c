@@ -26,6 +26,7 @@ void engine_info_free(EngineInfo *info)
     g_free(info->id);
     g_free(info->name);
     g_free(info->version);
+    g_free(info->host_name);
     g_free(info);
 }
 

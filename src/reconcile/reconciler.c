@@ -251,6 +251,7 @@ EngineInfo *reconciler_host_dup(Reconciler *reconciler)
         copy->id = g_strdup(copy->id);
         copy->name = g_strdup(copy->name);
         copy->version = g_strdup(copy->version);
+        copy->host_name = g_strdup(copy->host_name);
     }
     mutex_unlock(&reconciler->lock);
     return copy;

@@ -80,12 +80,14 @@ static char *platform_url_dup(const Start *start)
 {
     const ReconcilerOptions *options = &start->look->reconciler->options;
     gboolean shares_host = start->is_local || start->caps.host_network;
+    g_autoptr(EngineInfo) host = reconciler_host_dup(start->look->reconciler);
+    const char *host_name = host && host->host_name ? host->host_name : HOST_FROM_DOCKER;
 
     if (options->platform_url && *options->platform_url)
         return g_strdup(options->platform_url);
     if (look_is_hosted(start->look) && options->config && options->config->external_platform_url)
         return g_strdup(options->config->external_platform_url);
-    return g_strdup_printf("http://%s:%u", shares_host ? LOOPBACK : HOST_FROM_DOCKER,
+    return g_strdup_printf("http://%s:%u", shares_host ? LOOPBACK : host_name,
                            options->server_port);
 }
 

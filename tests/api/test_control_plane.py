@@ -285,6 +285,39 @@ def test_a_delete_ends_the_machine(hosted):
     assert register(server, id_, token).status_code in (401, 410)
 
 
+def test_each_wish_to_stop_ends_the_machine_and_each_to_run_orders_another(hosted):
+    server = hosted()
+    id_, token = up(server, "a")
+
+    def stopped(status):
+        wait_for(lambda: server.listed(id_)["status"] == status, PATIENCE, status)
+        wait_for(lambda: instance_of(server, id_) is None, PATIENCE, "the end of the machine")
+        assert server.plane.live() == []
+
+    def started(former):
+        wait_for(lambda: instance_of(server, id_) not in (None, former), PATIENCE, "another machine")
+        answer = register(server, id_)
+        assert answer.status_code == 200 and server.listed(id_)["status"] == "online", answer.text
+        assert server.plane.live() == [instance_of(server, id_)]
+        return answer.json()["auth_token"]
+
+    machines = [instance_of(server, id_)]
+    assert server.post(f"/workspaces/{id_}/pause").status_code == 200
+    stopped("paused")
+    assert server.post(f"/workspaces/{id_}/resume").status_code == 200
+    started(machines[-1])
+    machines.append(instance_of(server, id_))
+    assert server.post(f"/workspaces/{id_}/hibernate?force=true").status_code == 200
+    stopped("hibernated")
+    assert server.post(f"/workspaces/{id_}/restart", {}).status_code == 200
+    started(machines[-1])
+    machines.append(instance_of(server, id_))
+    assert server.post(f"/workspaces/{id_}/restart", {}).status_code == 200
+    last = started(machines[-1])
+    assert len({*machines, instance_of(server, id_), token, last}) == 6
+    assert server.plane.count("stop") == 3 and len(server.plane.by_key) == 4
+
+
 def test_a_tree_is_ended_whole_and_purged(hosted):
     server = hosted()
     root, _ = up(server, "root")

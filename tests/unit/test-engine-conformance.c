@@ -157,7 +157,8 @@ int main(int argc, char **argv)
         g_free(engines[i].world.image);
     }
     newer_daemon_free(newer_daemon);
-    fake_daemon_free(hosted_platform);
+    if (hosted_platform)
+        fake_daemon_free(hosted_platform);
     remove_sandbox();
     return status;
 }

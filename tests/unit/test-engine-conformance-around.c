@@ -68,7 +68,8 @@ static void test_volume_of_somebody_else(Case *test, gconstpointer data)
     VolumeInfo *info = list->pdata[0];
     g_assert_cmpstr(info->name, ==, volume);
     g_assert_cmpstr(info->labels.workspace, ==, test->workspace);
-    g_assert_cmpint(ABS(info->created_at_us - clock_now_us()), <, CLOCK_MINUTE_US);
+    g_assert_true(info->created_at_us == 0 ||
+                  ABS(info->created_at_us - clock_now_us()) < CLOCK_MINUTE_US);
 }
 
 /* The engine has no call that removes a network, because servers never do. */

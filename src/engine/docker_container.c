@@ -143,8 +143,9 @@ gboolean docker_start(Engine *self, const char *ref, GError **error)
 
 /* ---- Stopping ---- */
 
-/* Without its restart policy a container cannot come back in the middle of its stop. A daemon that
- * cannot change it (Podman) stops for good anyway, so that only a broken connection counts. */
+/* Between two runs of a crash loop nothing runs that could be stopped: without its restart policy
+ * the container cannot come back. A daemon that cannot change it (Podman) stops for good anyway, so
+ * that only a broken connection counts. */
 static gboolean forbid_restart(DockerEngine *docker, const char *ref, GError **error)
 {
     static const char body[] = "{\"RestartPolicy\":{\"Name\":\"no\"}}";
@@ -166,9 +167,9 @@ static gboolean forbid_restart(DockerEngine *docker, const char *ref, GError **e
     return TRUE;
 }
 
-gboolean docker_stop(Engine *self, const char *ref, guint grace_seconds, GError **error)
+static gboolean ask_to_stop(DockerEngine *docker, const char *ref, guint grace_seconds,
+                            gboolean *was_running, GError **error)
 {
-    DockerEngine *docker = docker_engine(self);
     g_autofree char *rest = g_strdup_printf("/stop?t=%u", grace_seconds);
     g_autofree char *path = docker_path("containers", ref, rest);
     g_auto(DockerAnswer) answer = {0};
@@ -180,11 +181,25 @@ gboolean docker_stop(Engine *self, const char *ref, guint grace_seconds, GError 
         .deadline_ms = grace_ms + docker->deadlines.stop_ms,
     };
 
-    if (!forbid_restart(docker, ref, error) || !docker_call(docker, &request, &answer, error))
+    if (!docker_call(docker, &request, &answer, error))
         return FALSE;
-    if (answer.status / 100 == 2 || answer.status == 304 || docker_answer_is_absent(&answer))
+    *was_running = answer.status != 304 && !docker_answer_is_absent(&answer);
+    if (answer.status / 100 == 2 || !*was_running)
         return TRUE;
     return docker_refuse(&request, &answer, "container", error);
+}
+
+/* A container that was running when it was stopped stays stopped: the daemon remembers who ended
+ * it. Changing its policy first, always, would cost 10 ms of every removal. */
+gboolean docker_stop(Engine *self, const char *ref, guint grace_seconds, GError **error)
+{
+    DockerEngine *docker = docker_engine(self);
+    gboolean was_running = FALSE;
+
+    if (!ask_to_stop(docker, ref, grace_seconds, &was_running, error))
+        return FALSE;
+    return was_running || (forbid_restart(docker, ref, error) &&
+                           ask_to_stop(docker, ref, grace_seconds, &was_running, error));
 }
 
 /* ---- Freezing ---- */

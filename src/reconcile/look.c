@@ -161,6 +161,7 @@ static void expect(const Look *look)
     gboolean is_up = runtime->desired == RUNTIME_RUNNING &&
                      (runtime->phase == RUNTIME_STARTED || runtime->phase == RUNTIME_READY);
 
+    watch_note_generation(look->reconciler->watch, look->id, runtime->generation);
     watch_expect(look->reconciler->watch, look->id, is_up ? runtime->container_id : NULL);
 }
 

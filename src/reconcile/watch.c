@@ -11,6 +11,7 @@ typedef struct {
     WatchEnd end;    /* of `last_dead`, by an event */
     char *starved;   /* container that ran out of memory since its last end; NULL: none */
     gint64 silent_since_us;
+    gint64 generation; /* 0: none was seen */
     guint aways;
 } Entry;
 
@@ -77,6 +78,21 @@ void watch_expect(Watch *watch, const char *id, const char *container_id)
         g_free(entry->expected);
         entry->expected = g_strdup(container_id);
     }
+    mutex_unlock(&watch->lock);
+}
+
+void watch_note_generation(Watch *watch, const char *id, gint64 generation)
+{
+    Entry *entry = NULL;
+
+    mutex_lock(&watch->lock);
+    entry = entry_locked(watch, id);
+    if (entry->generation && entry->generation != generation) {
+        entry->deaths = 0;
+        g_clear_pointer(&entry->last_dead, g_free);
+        entry->silent_since_us = 0;
+    }
+    entry->generation = generation;
     mutex_unlock(&watch->lock);
 }
 

@@ -40,5 +40,8 @@ gint64 watch_note_silent(Watch *watch, const char *id, gboolean is_silent);
 /* A look ended because engine or database did not answer; FALSE ends the row of them. Gives how
  * many there were in a row. */
 guint watch_note_away(Watch *watch, const char *id, gboolean is_away);
+/* The wish that a look found. Of another one nothing counts, also when another server carried it
+ * out: what it stopped looked like a death from here. */
+void watch_note_generation(Watch *watch, const char *id, gint64 generation);
 /* A new wish, or the end: nothing of the past counts. */
 void watch_forget(Watch *watch, const char *id);

@@ -213,6 +213,12 @@ static char *check_rest(RandomRun *run, gboolean strays_too)
     for (guint i = 0; i < RANDOM_SLOTS; i++)
         if (run->slots[i].state == SLOT_LIVE)
             g_hash_table_add(living, run->slots[i].id);
+    for (guint i = 0; i < wishes->len; i++) { /* started agents that nobody has taken yet */
+        RuntimeRow *row = wishes->pdata[i];
+
+        if (row->warm_key && row->desired == RUNTIME_RUNNING)
+            g_hash_table_add(living, row->workspace_id);
+    }
     for (guint i = 0; i < wishes->len && !wrong; i++) {
         const RuntimeRow *row = wishes->pdata[i];
 

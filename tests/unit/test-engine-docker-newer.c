@@ -69,17 +69,31 @@ static gboolean pass(int from, int to)
     return FALSE;
 }
 
-/* Both directions, until the daemon has said all, or the test ends. */
+static gboolean has_room(int fd)
+{
+    struct pollfd end = {.fd = fd, .events = POLLOUT};
+
+    return poll(&end, 1, 0) > 0;
+}
+
+/* Both directions, until the daemon has said all, or the test ends. A program that reads no more
+ * must not keep what it wrote. */
 static void pass_all(NewerDaemon *daemon, int client, int real)
 {
-    struct pollfd ends[] = {{.fd = client, .events = POLLIN}, {.fd = real, .events = POLLIN}};
+    gboolean is_client_done = FALSE;
 
     while (!atomic_load(&daemon->is_stopping)) {
+        gboolean is_full = !has_room(real);
+        struct pollfd ends[] = {
+            {.fd = is_client_done || is_full ? -1 : client, .events = POLLIN},
+            {.fd = real, .events = (short)(is_full ? POLLIN | POLLOUT : POLLIN)},
+        };
+
         if (poll(ends, G_N_ELEMENTS(ends), TICK_MS) <= 0)
             continue;
-        if (ends[0].revents && !pass(client, real))
-            ends[0].fd = -1;
-        if (ends[1].revents && !pass(real, client))
+        if (ends[0].revents)
+            is_client_done = !pass(client, real);
+        if ((ends[1].revents & ~POLLOUT) && !pass(real, client))
             break;
     }
 }

@@ -10,6 +10,7 @@ from workspaced import POSTGRES
 MINUTES = float(os.environ.get("WORKSPACED_SOAK_MINUTES", 0))  # ./dev soak
 CYCLES = {"sqlite": 150, "postgres": 50 if POSTGRES else 0}
 RATE = 0.08
+pytestmark = pytest.mark.timeout(600 + MINUTES * 60)
 
 
 @pytest.mark.parametrize("kind", [kind for kind, cycles in CYCLES.items() if cycles])

@@ -15,6 +15,7 @@ from workspaced import wait_for
 MINUTES = float(os.environ.get("WORKSPACED_SOAK_MINUTES", 0))  # ./dev soak
 CHURN_S = MINUTES * 60 or 60
 OUTAGE_S = float(os.environ.get("WORKSPACED_OUTAGE_S", 5))  # ./dev soak has a long one
+pytestmark = pytest.mark.timeout(600 + MINUTES * 60 + OUTAGE_S)
 DISCONNECT_MS = range(0, 61)
 
 

@@ -174,7 +174,8 @@ static void test_limits_hold(House *house, gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS(ids); i++)
         house_settle(house, ids[i], house_check_gone, 0);
     g_assert_cmpuint(world_read(house->world, &house->world->most_starting), ==, 4);
-    g_assert_cmpuint(world_read(house->world, &house->world->most_stopping), <=, 8);
+    /* A start whose wish changed under way ends as a stop, in the place that it has. */
+    g_assert_cmpuint(world_read(house->world, &house->world->most_stopping), <=, 8 + 4);
     g_assert_cmpuint(world_read(house->world, &house->world->most_stopping), >, 4);
 }
 

@@ -92,7 +92,8 @@ gboolean store_warm_told(Db *db, const char *id, gint64 generation, gint64 start
 {
     static const char sql[] =
         "UPDATE workspace_runtime SET warm_started_at = $3, phase = 'started', updated_at = $4"
-        " WHERE workspace_id = $1 AND generation = $2 AND warm_container IS NOT NULL";
+        " WHERE workspace_id = $1 AND generation = $2 AND warm_container IS NOT NULL"
+        " AND ($3 <> -1 OR warm_started_at IS NULL)"; /* WARM_TOLD_BEGUN: by one, once */
     gint64 rows = 0;
 
     if (!db_exec(db, sql, &rows, error, DB_TEXT(id), DB_INT(generation), DB_INT(started_at_us),

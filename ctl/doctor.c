@@ -17,12 +17,12 @@ static void finding_free(Finding *finding)
     g_free(finding->workspace_id);
     g_free(finding->what);
     g_free(finding->why);
-    g_free(finding->todo);
+    g_free(finding->advice);
     g_free(finding);
 }
 
 void report_add_workspace(Report *report, FindingLevel level, const char *id, const char *name,
-                          const char *what, const char *why, const char *todo)
+                          const char *what, const char *why, const char *advice)
 {
     Finding *finding = g_new0(Finding, 1);
 
@@ -31,14 +31,14 @@ void report_add_workspace(Report *report, FindingLevel level, const char *id, co
     finding->subject = g_strdup(name);
     finding->what = g_strdup(what);
     finding->why = g_strdup(why);
-    finding->todo = g_strdup(todo);
+    finding->advice = g_strdup(advice);
     g_ptr_array_add(report->findings, finding);
 }
 
 void report_add(Report *report, FindingLevel level, const char *subject, const char *what,
-                const char *why, const char *todo)
+                const char *why, const char *advice)
 {
-    report_add_workspace(report, level, NULL, subject, what, why, todo);
+    report_add_workspace(report, level, NULL, subject, what, why, advice);
 }
 
 static guint count(const Report *report, FindingLevel level)
@@ -81,7 +81,7 @@ static void print_finding(const Finding *finding)
         printf(" (%.8s)", finding->workspace_id);
     printf(": %s\n", what);
     print_line("why:", finding->why);
-    print_line("do:", finding->todo);
+    print_line("do:", finding->advice);
 }
 
 static void print_report(const Report *report)
@@ -108,7 +108,7 @@ static void write_finding(JsonOut *out, const Finding *finding)
     json_out_text(out, "workspace_id", finding->workspace_id);
     json_out_text(out, "what", finding->what);
     json_out_text(out, "why", finding->why);
-    json_out_text(out, "todo", finding->todo);
+    json_out_text(out, "advice", finding->advice);
     json_out_end(out);
 }
 

@@ -14,8 +14,8 @@ typedef struct {
     char *subject;      /* "engine", or a workspace's name */
     char *workspace_id; /* NULL: about none */
     char *what;
-    char *why;  /* NULL: it needs no reason */
-    char *todo; /* NULL: nothing to do */
+    char *why;    /* NULL: it needs no reason */
+    char *advice; /* NULL: nothing to do */
 } Finding;
 
 typedef struct {
@@ -27,9 +27,9 @@ typedef struct {
 
 /* Texts are copied; NULL where there is none. */
 void report_add(Report *report, FindingLevel level, const char *subject, const char *what,
-                const char *why, const char *todo);
+                const char *why, const char *advice);
 void report_add_workspace(Report *report, FindingLevel level, const char *id, const char *name,
-                          const char *what, const char *why, const char *todo);
+                          const char *what, const char *why, const char *advice);
 
 /* Asks the server: readiness, loops, every workspace's wish and reality, what is left over. */
 void doctor_check_server(Session *session, Report *report);

@@ -266,7 +266,7 @@ static char *why_dup(const Row *row)
 }
 
 /* Caller owns it; NULL: nothing. */
-static char *todo_dup(const Row *row)
+static char *advice_dup(const Row *row)
 {
     const char *hint = reason_hint(reason_parse(row->reason));
     gboolean is_given_up = strcmp(row->phase, "failed") == 0;
@@ -292,7 +292,7 @@ static void check_row(const Row *row, Report *report)
 {
     g_autofree char *what = what_dup(row);
     g_autofree char *why = why_dup(row);
-    g_autofree char *todo = todo_dup(row);
+    g_autofree char *advice = advice_dup(row);
     const char *name = *row->name ? row->name : "a removed workspace";
 
     if (row->is_as_wished && !is_agent_away(row))
@@ -300,10 +300,10 @@ static void check_row(const Row *row, Report *report)
     if (row->is_as_wished)
         report_add_workspace(report, FINDING_DIFFERENCE, row->id, name, what,
                              why ? why : "its agent does not report",
-                             todo ? todo : "Read its log: workspacectl logs.");
+                             advice ? advice : "Read its log: workspacectl logs.");
     else if (has_failed(row))
         report_add_workspace(report, FINDING_DIFFERENCE, row->id, name, what, why,
-                             todo ? todo : FIND_MORE);
+                             advice ? advice : FIND_MORE);
     else if (!report->is_engine_up)
         report_add_workspace(report, FINDING_DIFFERENCE, row->id, name, what,
                              reason_sentence(REASON_ENGINE_DOWN), reason_hint(REASON_ENGINE_DOWN));

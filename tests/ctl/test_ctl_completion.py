@@ -1,6 +1,5 @@
 """`completion`: the scripts are understood by their shells and offer what the tables say."""
 
-import shutil
 import subprocess
 
 import pytest
@@ -48,8 +47,6 @@ def test_scripts_are_well_formed(ctl, shell, check):
     script = ctl("completion", shell).stdout
     for word in ["list", "create", "--cascade" if shell != "fish" else "-l cascade"]:
         assert word in script
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is not installed")
     path = ctl.folder / "script"
     path.write_text(script)
     subprocess.run([*check, str(path)], check=True, timeout=20)

@@ -63,9 +63,9 @@ def test_what_failed_and_what_to_do(doctor):
     assert lead["level"] == scout["level"] == "difference" and lead["workspace_id"] == ROOT
     assert lead["what"] == "should run; was given up after 1 attempt (status failed)"
     assert lead["why"] == "the container ran out of memory (exit code 137) - out_of_memory"
-    assert lead["todo"].startswith("Raise its tier") and lead["todo"].endswith(f"workspacectl restart {ROOT[:8]}")
+    assert lead["advice"].startswith("Raise its tier") and lead["advice"].endswith(f"workspacectl restart {ROOT[:8]}")
     assert "after 3 attempts, the next at 2030-01-01T00:00:00Z" in scout["what"]
-    assert scout["why"] == "no space - disk_full" and "Free space" in scout["todo"]
+    assert scout["why"] == "no space - disk_full" and "Free space" in scout["advice"]
 
 
 def test_what_is_on_its_way_is_no_difference(doctor):
@@ -77,7 +77,7 @@ def test_what_is_on_its_way_is_no_difference(doctor):
 
 def test_an_agent_that_is_away(doctor):
     found = doctor(house(row(ROOT, "Lead", status="offline")))
-    assert found["Lead"]["why"] == "its agent does not report" and "logs" in found["Lead"]["todo"]
+    assert found["Lead"]["why"] == "its agent does not report" and "logs" in found["Lead"]["advice"]
 
 
 def test_an_engine_that_is_down(doctor):
@@ -90,7 +90,7 @@ def test_an_engine_that_is_down(doctor):
 
 def test_a_house_that_is_held(doctor):
     found = doctor(house(held={"why": "another engine", "since": "2026-11-25T12:00:00Z"}, removals_pending=2))
-    assert found["server"]["why"] == "another engine" and "confirm" in found["server"]["todo"]
+    assert found["server"]["why"] == "another engine" and "confirm" in found["server"]["advice"]
     assert found["removals"]["level"] == "note"
 
 
@@ -99,7 +99,7 @@ def test_what_nobody_wishes(doctor, fake):
               "first_seen_at": "2026-11-25T12:00:00Z", "due_at": "2026-11-25T12:10:00Z"}  # fmt: skip
     fake.on("GET", "/admin/runtime/orphans", (200, {"count": 1, "orphans": [orphan]}))
     found = doctor(house())
-    assert "remove at 2026-11-25T12:10:00Z" in found["ws-old"]["why"] and "reap" in found["ws-old"]["todo"]
+    assert "remove at 2026-11-25T12:10:00Z" in found["ws-old"]["why"] and "reap" in found["ws-old"]["advice"]
 
 
 def test_a_loop_that_hangs(doctor, fake):

@@ -1,4 +1,4 @@
-"""Against the real server, where the fixture `server` (.url, .token) is there. Others use it, too."""
+"""Against the real server that others use, too."""
 
 import json
 import uuid
@@ -7,11 +7,7 @@ import pytest
 
 
 @pytest.fixture
-def real(request, ctl_alone):
-    try:
-        server = request.getfixturevalue("server")
-    except pytest.FixtureLookupError:
-        pytest.skip("the fixture 'server' is not there")
+def real(server, ctl_alone):
     ctl_alone.environment["WORKSPACED_URL"] = server.url
     ctl_alone.environment["WORKSPACED_TOKEN"] = server.token
     return ctl_alone

@@ -5,15 +5,12 @@
 #include <archive_entry.h>
 #include <string.h>
 
-static gboolean make(GBytes **tar, char **name)
+static void make(GBytes **tar, char **name)
 {
     g_autoptr(GError) error = NULL;
 
-    if (base_image_make(tar, name, &error))
-        return TRUE;
-    g_assert_error(error, ERROR_DOMAIN, ERROR_UNAVAILABLE);
-    g_test_skip(error->message);
-    return FALSE;
+    base_image_make(tar, name, &error);
+    g_assert_no_error(error);
 }
 
 static void test_same_content_same_name(void)
@@ -21,8 +18,8 @@ static void test_same_content_same_name(void)
     g_autoptr(GBytes) first = NULL, second = NULL;
     g_autofree char *name = NULL, *again = NULL;
 
-    if (!make(&first, &name) || !make(&second, &again))
-        return;
+    make(&first, &name);
+    make(&second, &again);
     g_assert_true(g_bytes_equal(first, second));
     g_assert_cmpstr(name, ==, again);
     g_assert_true(g_str_has_prefix(name, "workspaced/base:"));
@@ -78,8 +75,7 @@ static void test_all_is_there(void)
     g_autofree char *name = NULL;
     g_autoptr(GHashTable) found = NULL;
 
-    if (!make(&tar, &name))
-        return;
+    make(&tar, &name);
     found = read_all(tar);
     for (guint i = 0; i < G_N_ELEMENTS(expected); i++)
         g_assert_cmpstr(g_hash_table_lookup(found, expected[i][0]), ==, expected[i][1]);

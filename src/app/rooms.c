@@ -1,156 +1,17 @@
-#include "app/rooms.h"
-
-#include "api/api.h"
 #include "api/dispatch.h"
-#include "api/log_streams.h"
-#include "api/workspace_list.h"
-#include "app/engine_choice.h"
-#include "app/env_hooks.h"
-#include "app/installation.h"
+#include "app/house.h"
 #include "app/listen.h"
-#include "app/timers.h"
 #include "auth/state_files.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/text.h"
-#include "db/migrations.h"
 #include "engine/base_image.h"
-#include "lifecycle/retention.h"
-#include "refresh/refresh.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
-#define DATABASE_PATIENCE_MS 30000
-#define FLUSH_INTERVAL_MS                                                                          \
-    3000 /* how far the database may lag behind heartbeats; ARCHITECTURE section 4 */
-#define SPENDING_INTERVAL_MS    30000 /* how far behind another server's metering a budget may be */
-#define TOKEN_INTERVAL_MS       20000
-#define LIVENESS_INTERVAL_MS    5000 /* a2a/liveness.h */
-#define RATE_WINDOW_US          CLOCK_MINUTE_US
-#define RESTART_CONTEXT_SECONDS 60 /* spec 01, 9.7 */
-#define MINT_LIMIT              10 /* spec 03, section 6.2 */
-#define MINT_WINDOW_US          CLOCK_HOUR_US
-#define TEMPLATES_FOLDER        "workspace-configs-templates"
-#define TEMPLATES_LEVELS        3 /* here and up to two folders above; spec 02, section 2 */
-
-struct _Rooms {
-    const Config *config;
-    int lock_fd;
-    char *admin_token;
-    gboolean admin_token_is_new;
-    guint8 secrets_key[CRYPTO_KEY_SIZE];
-    char *configs_dir, *agent_path, *url, *platform_url;
-    char **addresses;
-    Installation installation;
-    A2aOptions a2a;
-    Db *db;
-    DbHolds *holds;
-    Engine *engine;
-    Runtimes *runtimes;
-    OrgTree *tree;
-    Tokens *tokens;
-    Access *access;
-    Origins *origins;
-    RateLimit *rate_limit, *mint_limit;
-    Events *events;
-    Hub *hub;
-    Forwards *forwards;
-    HttpClient *client;
-    EnvHooks *env_hooks;
-    Registry *registry;
-    Proxy *proxy;
-    Liveness *liveness;
-    Reconciler *reconciler;
-    StatusSignal *status;
-    RestartContexts *contexts;
-    Lifecycle lifecycle;
-    Refresh *refresh;
-    Router *router;
-    Counters *counters;
-    ListCache *list_cache;
-    LogStreams *log_streams;
-    HttpServer *server;
-    Timers *timers;
-    Retention retention;
-    atomic_bool is_stopping;
-    Api api;
-};
-
-/* ---- Ground: data folder, database, engine ---- */
-
-/* Two servers on one data folder would share a database file and a sandbox: the second is refused.
- */
-static gboolean lock_folder(Rooms *rooms, GError **error)
-{
-    g_autofree char *path = g_build_filename(rooms->config->data_dir, "lock", NULL);
-
-    rooms->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (rooms->lock_fd < 0)
-        return error_set(error, ERROR_UNAVAILABLE, "cannot open %s: %s", path, g_strerror(errno));
-    if (flock(rooms->lock_fd, LOCK_EX | LOCK_NB) == 0)
-        return TRUE;
-    return error_set(error, ERROR_CONFLICT, "another server uses the data folder %s",
-                     rooms->config->data_dir);
-}
-
-static char *find_configs_dir(const Config *config)
-{
-    g_autofree char *folder = g_get_current_dir();
-
-    if (config->configs_dir)
-        return g_strdup(config->configs_dir);
-    for (guint level = 0; level < TEMPLATES_LEVELS; level++) {
-        g_autofree char *candidate = g_build_filename(folder, TEMPLATES_FOLDER, NULL);
-        char *above = NULL;
-        if (g_file_test(candidate, G_FILE_TEST_IS_DIR))
-            return g_steal_pointer(&candidate);
-        above = g_path_get_dirname(folder);
-        g_free(folder);
-        folder = above;
-    }
-    return NULL;
-}
-
-/* Beside this program: installed side by side, or as the build leaves it. */
-static char *find_agent(const Config *config)
-{
-    static const char *const places[] = {"workspace-agent", "../agent/workspace-agent"};
-    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
-    g_autofree char *folder = self ? g_path_get_dirname(self) : g_strdup(".");
-
-    if (config->agent_path)
-        return g_strdup(config->agent_path);
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
-        g_autofree char *path = g_build_filename(folder, places[i], NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_REGULAR))
-            return g_steal_pointer(&path);
-    }
-    log_warning("the built-in agent is not beside this program; see WORKSPACED_AGENT");
-    return g_build_filename(folder, places[0], NULL);
-}
-
-static gboolean build_ground(Rooms *rooms, GError **error)
-{
-    const Config *config = rooms->config;
-
-    if (!state_folder_ensure(config->data_dir, error) || !lock_folder(rooms, error))
-        return FALSE;
-    rooms->admin_token = state_admin_token(config, &rooms->admin_token_is_new, error);
-    if (!rooms->admin_token || !state_secrets_key(config, rooms->secrets_key, error))
-        return FALSE;
-    rooms->configs_dir = find_configs_dir(config);
-    rooms->agent_path = find_agent(config);
-    rooms->db = db_open(config->database_url, DATABASE_PATIENCE_MS, error);
-    rooms->holds =
-        rooms->db ? db_holds_open(config->database_url, DATABASE_PATIENCE_MS, error) : NULL;
-    return rooms->holds && db_migrate(rooms->db, NULL, error) &&
-           installation_load(config, rooms->db, &rooms->installation, error) &&
-           engine_choose(config, rooms->installation.id, &rooms->engine, error);
-}
+#define RATE_WINDOW_US CLOCK_MINUTE_US
+#define MINT_LIMIT     10 /* spec 03, section 6.2 */
+#define MINT_WINDOW_US CLOCK_HOUR_US
 
 /* ---- Middle floors: what the house knows ---- */
 
@@ -204,89 +65,6 @@ static void tokens_changed(const char *workspace_id, void *data)
     hub_workspace_tokens_changed(((Rooms *)data)->hub, workspace_id);
 }
 
-/* ---- What restarted agents are told ---- */
-
-typedef struct {
-    Rooms *rooms;
-    char id[ID_SIZE];
-    char *body;
-} Telling;
-
-static void note_told(const ProxyAnswer *answer, void *data)
-{
-    Telling *telling = data;
-
-    if (answer->status >= 400)
-        log_info("a restarted agent did not take its context", LOG_TEXT("workspace", telling->id),
-                 LOG_INT("status", answer->status));
-    g_free(telling->body);
-    g_free(telling);
-}
-
-static void tell_agent(void *data)
-{
-    Telling *telling = data;
-    const ProxyCall call = {.target_id = telling->id,
-                            .caller_id = RESTART_CONTEXT_CALLER,
-                            .timeout_s = RESTART_CONTEXT_SECONDS};
-
-    proxy_call(telling->rooms->proxy, &call, telling->body, strlen(telling->body), note_told,
-               telling);
-}
-
-static void send_context(const char *workspace_id, char *body, void *data)
-{
-    Rooms *rooms = data;
-    Telling *telling = g_new0(Telling, 1);
-
-    telling->rooms = rooms;
-    telling->body = body;
-    g_strlcpy(telling->id, workspace_id, ID_SIZE);
-    if (!atomic_load(&rooms->is_stopping) && http_server_post(rooms->server, tell_agent, telling))
-        return;
-    log_info("a restarted agent was not told its context", LOG_TEXT("workspace", workspace_id));
-    g_free(telling->body);
-    g_free(telling);
-}
-
-typedef struct {
-    RestartContexts *contexts;
-    char id[ID_SIZE];
-} Repair;
-
-static void collect_context(void *data)
-{
-    g_autofree Repair *repair = data;
-
-    restart_contexts_note_repair(repair->contexts, repair->id);
-}
-
-static void note_repair(const char *workspace_id, void *data)
-{
-    Rooms *rooms = data;
-    Repair *repair = g_new0(Repair, 1);
-
-    repair->contexts = rooms->contexts;
-    g_strlcpy(repair->id, workspace_id, ID_SIZE);
-    if (!http_server_post(rooms->server, collect_context, repair))
-        g_free(repair);
-}
-
-static void build_contexts(Rooms *rooms)
-{
-    RestartContextOptions options = {
-        .db = rooms->db,
-        .events = rooms->events,
-        .timeout_s = (guint)rooms->config->provision_timeout_seconds,
-        .send = send_context,
-        .note_repair = note_repair,
-        .data = rooms,
-    };
-
-    rooms->status = status_signal_new(rooms->tree, rooms->events);
-    rooms->contexts = restart_contexts_new(&options);
-}
-
 static gboolean build_knowledge(Rooms *rooms, GError **error)
 {
     const Config *config = rooms->config;
@@ -306,7 +84,7 @@ static gboolean build_knowledge(Rooms *rooms, GError **error)
     rooms->hub = hub_new(&hub);
     hub_listen(rooms->hub, rooms->events);
     tokens_watch(rooms->tokens, tokens_changed, rooms);
-    build_contexts(rooms);
+    context_notes_build(rooms);
     rooms->forwards = forwards_new(rooms->a2a.max_forwards);
     forwards_listen(rooms->forwards, rooms->events);
     rooms->client = http_client_new(rooms->a2a.max_forwards);
@@ -531,68 +309,6 @@ static void furnish_api(Rooms *rooms)
     };
 }
 
-/* ---- Periodic work ---- */
-
-static void flush_vitals(void *data)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!org_tree_flush(((Rooms *)data)->tree, &error))
-        log_warning("vital signs wait for the database", LOG_CAUSE(error));
-}
-
-static void flush_tokens(void *data)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!tokens_flush(((Rooms *)data)->tokens, &error))
-        log_warning("uses of tokens were not recorded", LOG_CAUSE(error));
-}
-
-/* Only another server on the same database can know of usage that we do not. */
-static void read_spending(void *data)
-{
-    g_autoptr(GError) error = NULL;
-
-    if (!org_tree_read_usage(((Rooms *)data)->tree, &error))
-        log_warning("spending could not be read again", LOG_CAUSE(error));
-}
-
-static void sweep_liveness(void *data)
-{
-    liveness_sweep(((Rooms *)data)->liveness);
-}
-
-static void sweep_idle(void *data)
-{
-    lifecycle_idle_sweep(&((Rooms *)data)->lifecycle);
-}
-
-static void sweep_old_rows(void *data)
-{
-    retention_sweep(&((Rooms *)data)->retention);
-}
-
-static void add_timers(Rooms *rooms)
-{
-    double hours = rooms->config->cleanup_interval_hours;
-
-    rooms->retention = (Retention){
-        .db = rooms->db,
-        .activity_days = rooms->config->activity_retention_days,
-        .event_days = rooms->config->event_retention_days,
-        .is_stopping = &rooms->is_stopping,
-    };
-    timers_add(rooms->timers, "retention", (guint)MAX(hours * 3600 * 1000, 1), sweep_old_rows,
-               rooms);
-    timers_add(rooms->timers, "vital-signs", FLUSH_INTERVAL_MS, flush_vitals, rooms);
-    timers_add(rooms->timers, "token-uses", TOKEN_INTERVAL_MS, flush_tokens, rooms);
-    if (db_kind(rooms->db) == DB_POSTGRES)
-        timers_add(rooms->timers, "spending", SPENDING_INTERVAL_MS, read_spending, rooms);
-    timers_add(rooms->timers, "liveness-monitor", LIVENESS_INTERVAL_MS, sweep_liveness, rooms);
-    timers_add(rooms->timers, "hibernation-monitor", LIFECYCLE_IDLE_INTERVAL_MS, sweep_idle, rooms);
-}
-
 /* ---- Life ---- */
 
 Rooms *rooms_new(const Config *config, GError **error)
@@ -601,7 +317,7 @@ Rooms *rooms_new(const Config *config, GError **error)
 
     rooms->config = config;
     rooms->lock_fd = -1;
-    if (!build_ground(rooms, error) || !build_knowledge(rooms, error) ||
+    if (!ground_build(rooms, error) || !build_knowledge(rooms, error) ||
         !build_server(rooms, error))
         return NULL;
     rooms->platform_url = platform_url_dup(rooms);
@@ -610,7 +326,7 @@ Rooms *rooms_new(const Config *config, GError **error)
         return NULL;
     build_refresh(rooms);
     furnish_api(rooms);
-    add_timers(rooms);
+    chores_add(rooms);
     return g_steal_pointer(&rooms);
 }
 
@@ -639,8 +355,7 @@ void rooms_stop(Rooms *rooms)
     http_server_stop(rooms->server, half_ms);
     reconciler_stop(rooms->reconciler,
                     (guint)(MAX(deadline_us - clock_monotonic_us(), CLOCK_SECOND_US) / 1000));
-    flush_vitals(rooms);
-    flush_tokens(rooms);
+    chores_flush(rooms);
 }
 
 void rooms_free(Rooms *rooms)

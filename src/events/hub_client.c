@@ -116,7 +116,8 @@ void hub_socket_sweep(HubSocket *client, const HubOptions *options, gint64 now_u
 {
     gint64 stalled_us = websocket_stalled_since_us(client->socket);
 
-    /* It closes by itself (the peer broke the protocol): that peer gets no more time than others. */
+    /* It closes by itself (the peer broke the protocol): that peer gets no more time than others.
+     */
     if (!client->close_deadline_us && websocket_is_closing(client->socket)) {
         drop_waiting(client);
         client->close_deadline_us = now_us + CLOSE_PATIENCE_US;

@@ -12,16 +12,7 @@ gboolean api_team_expand(ApiCall *call, GError **error)
         return FALSE;
     json_out_object(&out, NULL);
     json_out_text(&out, "status", "expanded");
-    json_out_array(&out, "children");
-    for (guint i = 0; i < children->len; i++) {
-        const TeamChild *child = children->pdata[i];
-        json_out_object(&out, NULL);
-        json_out_text(&out, "id", child->id);
-        json_out_text(&out, "name", child->name);
-        json_out_text(&out, "role", child->role);
-        json_out_end(&out);
-    }
-    json_out_end(&out);
+    team_children_write(&out, children);
     json_out_end(&out);
     api_reply(call, 200, g_steal_pointer(&json));
     return TRUE;

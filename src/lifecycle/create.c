@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/redact.h"
 #include "base/text.h"
+#include "events/payloads.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/rules.h"
 #include "lifecycle/take.h"
@@ -323,25 +324,27 @@ static gboolean put_wish(const Lifecycle *lifecycle, const WorkspaceOrder *order
     return store_runtime_wish(lifecycle->db, id, &wish, &generation, error);
 }
 
-static char *first_event(const WorkspaceRow *row, gboolean is_team_member, const char **type)
+static char *external_payload_dup(const WorkspaceRow *row)
 {
     g_autoptr(GString) payload = g_string_new(NULL);
     JsonOut out = json_out_start(payload);
 
     json_out_object(&out, NULL);
     json_out_text(&out, "name", row->name);
-    if (row->status == WORKSPACE_PROVISIONING) {
-        json_out_int(&out, "tier", row->tier);
-        json_out_text(&out, "runtime", row->runtime);
-        if (is_team_member)
-            json_out_text(&out, "parent_id", row->parent_id);
-        *type = "WORKSPACE_PROVISIONING";
-    } else {
-        json_out_bool(&out, "external", TRUE);
-        *type = row->status == WORKSPACE_ONLINE ? "WORKSPACE_ONLINE" : "WORKSPACE_AWAITING_AGENT";
-    }
+    json_out_bool(&out, "external", TRUE);
     json_out_end(&out);
     return g_string_free(g_steal_pointer(&payload), FALSE);
+}
+
+static char *first_event(const WorkspaceRow *row, gboolean is_team_member, const char **type)
+{
+    if (row->status == WORKSPACE_PROVISIONING) {
+        *type = "WORKSPACE_PROVISIONING";
+        return event_provisioning_payload_dup(row, is_team_member ? "parent_id" : NULL,
+                                              row->parent_id);
+    }
+    *type = row->status == WORKSPACE_ONLINE ? "WORKSPACE_ONLINE" : "WORKSPACE_AWAITING_AGENT";
+    return external_payload_dup(row);
 }
 
 static gboolean write_all(const Lifecycle *lifecycle, const WorkspaceOrder *order,

@@ -3,6 +3,7 @@
 #include "lifecycle/hibernate.h"
 
 #include "base/log.h"
+#include "events/payloads.h"
 #include "lifecycle/checks.h"
 #include "lifecycle/notices.h"
 #include "store/workspaces.h"
@@ -27,8 +28,8 @@ static gboolean end_at_once(const Lifecycle *lifecycle, const WorkspaceRow *row,
     gboolean changed = FALSE;
 
     return store_workspace_mark_hibernated(lifecycle->db, row->id, &changed, error) &&
-           (!changed ||
-            notices_add(notices, "WORKSPACE_HIBERNATED", row->id, notice_tier_dup(row), error));
+           (!changed || notices_add(notices, "WORKSPACE_HIBERNATED", row->id,
+                                    event_hibernated_payload_dup(row), error));
 }
 
 static gboolean wish_sleep(const Lifecycle *lifecycle, const WorkspaceRow *row, gboolean force,
@@ -160,7 +161,8 @@ static gboolean start_again(const Lifecycle *lifecycle, const WorkspaceRow *row,
     if (runtime && !lifecycle_is_external(row) &&
         !store_runtime_wish(lifecycle->db, row->id, &run, &generation, error))
         return FALSE;
-    return notices_add(notices, "WORKSPACE_PROVISIONING", row->id, notice_runtime_dup(row), error);
+    return notices_add(notices, "WORKSPACE_PROVISIONING", row->id,
+                       event_provisioning_payload_dup(row, NULL, NULL), error);
 }
 
 /* `woken` FALSE without an error: it is awake, is being woken, or changed meanwhile (`again`). */

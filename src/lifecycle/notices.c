@@ -1,7 +1,6 @@
 #include "lifecycle/notices.h"
 
 #include "base/clock.h"
-#include "base/json_out.h"
 #include "base/log.h"
 
 typedef struct {
@@ -59,39 +58,4 @@ void notices_tell(const Notices *notices)
                         notice->time_us);
         reconciler_poke(lifecycle->reconciler, notice->id);
     }
-}
-
-static char *payload_dup(const WorkspaceRow *row, gboolean with_runtime)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", row->name);
-    json_out_int(&out, "tier", row->tier);
-    if (with_runtime)
-        json_out_text(&out, "runtime", row->runtime);
-    json_out_end(&out);
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-char *notice_name_dup(const char *name)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", name);
-    json_out_end(&out);
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
-
-char *notice_tier_dup(const WorkspaceRow *row)
-{
-    return payload_dup(row, FALSE);
-}
-
-char *notice_runtime_dup(const WorkspaceRow *row)
-{
-    return payload_dup(row, TRUE);
 }

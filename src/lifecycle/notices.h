@@ -17,8 +17,3 @@ G_GNUC_WARN_UNUSED_RESULT gboolean notices_add(Notices *notices, const char *typ
                                                char *payload, GError **error);
 /* After the commit: memory, listeners, reconciler, in that order for each workspace. */
 void notices_tell(const Notices *notices);
-
-/* {"name":...}; with the tier; with tier and runtime. Caller owns them. */
-char *notice_name_dup(const char *name);
-char *notice_tier_dup(const WorkspaceRow *row);
-char *notice_runtime_dup(const WorkspaceRow *row);

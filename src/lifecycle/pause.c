@@ -1,6 +1,7 @@
 /* Stopping a workspace with all below it, and starting them again. One transaction marks every row,
  * records every wish and event; the containers follow, whoever hangs up. */
 #include "base/log.h"
+#include "events/payloads.h"
 #include "lifecycle/checks.h"
 #include "lifecycle/notices.h"
 #include "store/runtime.h"
@@ -30,7 +31,7 @@ static gboolean pause_one(const Lifecycle *lifecycle, const char *id, Notices *n
         return TRUE;
     return store_workspace_load(lifecycle->db, id, &row, error) &&
            wish(lifecycle, row, RUNTIME_STOPPED, error) &&
-           notices_add(notices, "WORKSPACE_PAUSED", id, notice_name_dup(row->name), error);
+           notices_add(notices, "WORKSPACE_PAUSED", id, event_paused_payload_dup(row->name), error);
 }
 
 static gboolean pause_tree(const Lifecycle *lifecycle, const char *id, Notices *notices,
@@ -82,7 +83,8 @@ static gboolean resume_one(const Lifecycle *lifecycle, const char *id, Notices *
         return TRUE;
     return store_workspace_load(lifecycle->db, id, &row, error) &&
            wish(lifecycle, row, RUNTIME_RUNNING, error) &&
-           notices_add(notices, "WORKSPACE_PROVISIONING", id, notice_runtime_dup(row), error);
+           notices_add(notices, "WORKSPACE_PROVISIONING", id,
+                       event_provisioning_payload_dup(row, NULL, NULL), error);
 }
 
 /* Below `id`, through resumed ones only: parents come before their children. */

@@ -1,5 +1,6 @@
 /* A new container for a workspace: by its user, or because something that a start reads changed. */
 #include "base/log.h"
+#include "events/payloads.h"
 #include "lifecycle/checks.h"
 #include "lifecycle/notices.h"
 #include "provision/templates.h"
@@ -149,8 +150,8 @@ static gboolean write_change(const Lifecycle *lifecycle, const Change *change, N
         return TRUE;
     return set_runtime(lifecycle, change, error) &&
            store_runtime_wish(lifecycle->db, id, &wish, &generation, error) &&
-           notices_add(notices, "WORKSPACE_PROVISIONING", id, notice_runtime_dup(change->row),
-                       error) &&
+           notices_add(notices, "WORKSPACE_PROVISIONING", id,
+                       event_provisioning_payload_dup(change->row, NULL, NULL), error) &&
            db_commit(&transaction, error);
 }
 

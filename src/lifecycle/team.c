@@ -76,22 +76,27 @@ static gboolean make_child(const Lifecycle *lifecycle, const WorkspaceRow *paren
     return FALSE;
 }
 
+void team_children_write(JsonOut *out, const GPtrArray *children)
+{
+    json_out_array(out, "children");
+    for (guint i = 0; i < children->len; i++) {
+        const TeamChild *child = children->pdata[i];
+        json_out_object(out, NULL);
+        json_out_text(out, "id", child->id);
+        json_out_text(out, "name", child->name);
+        json_out_text(out, "role", child->role);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
 static void tell(const Lifecycle *lifecycle, const char *id, const GPtrArray *children)
 {
     g_autoptr(GString) payload = g_string_new(NULL);
     JsonOut out = json_out_start(payload);
 
     json_out_object(&out, NULL);
-    json_out_array(&out, "children");
-    for (guint i = 0; i < children->len; i++) {
-        const TeamChild *child = children->pdata[i];
-        json_out_object(&out, NULL);
-        json_out_text(&out, "id", child->id);
-        json_out_text(&out, "name", child->name);
-        json_out_text(&out, "role", child->role);
-        json_out_end(&out);
-    }
-    json_out_end(&out);
+    team_children_write(&out, children);
     json_out_end(&out);
     events_record(lifecycle->events, EVENT, id, payload->str);
 }

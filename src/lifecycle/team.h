@@ -2,6 +2,7 @@
  * workers. */
 #pragma once
 
+#include "base/json_out.h"
 #include "lifecycle/lifecycle.h"
 
 typedef struct {
@@ -10,6 +11,8 @@ typedef struct {
     char *role; /* "" when not given */
 } TeamChild;
 void team_child_free(TeamChild *child); /* NULL is fine */
+/* Writes the member "children": [{id, name, role}]; `children` holds TeamChild. */
+void team_children_write(JsonOut *out, const GPtrArray *children);
 
 /* Creates the members that the workspace's template names and that are not there yet: a name that a
  * live child has is skipped, so is one that breaks the rules of a create. Gives those made by this

@@ -52,31 +52,6 @@ char *offline_payload_dup(const Failure *failure)
     return g_string_free(text, FALSE);
 }
 
-char *provisioning_payload_dup(const WorkspaceRow *workspace)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", workspace->name);
-    json_out_int(&out, "tier", workspace->tier);
-    json_out_text(&out, "runtime", workspace->runtime);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
-char *hibernated_payload_dup(const WorkspaceRow *workspace)
-{
-    GString *text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", workspace->name);
-    json_out_int(&out, "tier", workspace->tier);
-    json_out_end(&out);
-    return g_string_free(text, FALSE);
-}
-
 /* "<sentence>\n<the end of the log>". Caller owns it. */
 char *failure_sample_dup(const char *sentence, const char *log)
 {

@@ -19,9 +19,5 @@ typedef struct {
 char *failure_payload_dup(const Look *look, const Failure *failure);
 /* Of WORKSPACE_OFFLINE. */
 char *offline_payload_dup(const Failure *failure);
-/* Of WORKSPACE_PROVISIONING. */
-char *provisioning_payload_dup(const WorkspaceRow *workspace);
-/* Of WORKSPACE_HIBERNATED. */
-char *hibernated_payload_dup(const WorkspaceRow *workspace);
 /* "<sentence>\n<the end of the log>", without secrets. `log` may be NULL. */
 char *failure_sample_dup(const char *sentence, const char *log);

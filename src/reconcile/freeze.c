@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "events/payloads.h"
 #include "store/workspaces.h"
 
 #define FROM_SLEEP (STORE_FROM_WAKE | STORE_STATUS_BIT(WORKSPACE_HIBERNATING))
@@ -31,20 +32,6 @@ typedef struct {
     char *payload; /* owned */
     RuntimeProgress progress;
 } Passage;
-
-static char *payload_dup(const Look *look, gboolean with_runtime)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    JsonOut out = json_out_start(text);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", look->workspace->name);
-    json_out_int(&out, "tier", look->workspace->tier);
-    if (with_runtime)
-        json_out_text(&out, "runtime", look->workspace->runtime);
-    json_out_end(&out);
-    return g_string_free(g_steal_pointer(&text), FALSE);
-}
 
 /* Wish and status were read one after the other, and a switch keeps the generation: the wish must
  * still be the one that was read. */
@@ -126,7 +113,7 @@ static gboolean say_frozen(Look *look, GError **error)
     const Passage passage = {
         .mark = mark_frozen,
         .event = "WORKSPACE_HIBERNATED",
-        .payload = payload_dup(look, FALSE),
+        .payload = event_hibernated_payload_dup(look->workspace),
         .progress = {.phase = RUNTIME_PHASE_FROZEN},
     };
 
@@ -168,7 +155,7 @@ gboolean freeze_provision(Look *look, GError **error)
     const Passage passage = {
         .mark = mark_provisioning,
         .event = "WORKSPACE_PROVISIONING",
-        .payload = payload_dup(look, TRUE),
+        .payload = event_provisioning_payload_dup(look->workspace, NULL, NULL),
         .progress = {.phase = RUNTIME_PENDING, .container_id = "", .address = ""},
     };
 

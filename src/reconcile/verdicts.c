@@ -6,6 +6,7 @@
  * spec 01 sections 10.2 and 11.3; spec 02 sections 9 and 17.3 B, E, F. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "events/payloads.h"
 #include "reconcile/failure_words.h"
 #include "reconcile/internal.h"
 #include "store/workspaces.h"
@@ -410,7 +411,8 @@ static gboolean mark_provisioning(Look *look, GError **error)
                                            STORE_STATUS_BIT(workspace->status), &changed, error))
         return FALSE;
     if (changed && workspace->status != WORKSPACE_PROVISIONING &&
-        !change_say(&change, "WORKSPACE_PROVISIONING", provisioning_payload_dup(workspace), error))
+        !change_say(&change, "WORKSPACE_PROVISIONING",
+                    event_provisioning_payload_dup(workspace, NULL, NULL), error))
         return FALSE;
     return change_end(&change, error);
 }
@@ -439,7 +441,7 @@ static gboolean mark_hibernated(Change *change, GError **error)
     if (!store_workspace_mark_hibernated(database(look), look->id, &changed, error))
         return FALSE;
     return !changed || change_say(change, "WORKSPACE_HIBERNATED",
-                                  hibernated_payload_dup(look->workspace), error);
+                                  event_hibernated_payload_dup(look->workspace), error);
 }
 
 gboolean verdict_stopped(Look *look, GError **error)

@@ -1,6 +1,7 @@
 /* Brings workspaces over to the image that is wished, a few at a time. */
 #include "base/json_out.h"
 #include "base/log.h"
+#include "events/payloads.h"
 #include "provision/container_spec.h"
 #include "refresh/internal.h"
 #include "store/workspaces.h"
@@ -37,20 +38,6 @@ typedef struct {
 
 /* ---- One workspace ---- */
 
-static char *event_payload(const WorkspaceRow *row)
-{
-    GString *payload = g_string_new(NULL);
-    JsonOut out = json_out_start(payload);
-
-    json_out_object(&out, NULL);
-    json_out_text(&out, "name", row->name);
-    json_out_int(&out, "tier", row->tier);
-    json_out_text(&out, "runtime", row->runtime);
-    json_out_text(&out, "source", "image_refresh");
-    json_out_end(&out);
-    return g_string_free(payload, FALSE);
-}
-
 /* Only what still is as it was seen. `generation` 0: it is not. */
 static gboolean write_wish(Db *db, const RollCandidate *candidate, const char *payload,
                            gint64 now_us, gint64 *generation, GError **error)
@@ -82,7 +69,8 @@ static gboolean bring_over(Refresh *refresh, const RollCandidate *candidate,
                            const ImageWishRow *wish, GError **error)
 {
     const char *id = candidate->row->id;
-    g_autofree char *payload = event_payload(candidate->row);
+    g_autofree char *payload =
+        event_provisioning_payload_dup(candidate->row, "source", "image_refresh");
     gint64 now_us = clock_now_us();
     gint64 generation = 0;
     Rolled *rolled = NULL;

@@ -89,6 +89,12 @@ def test_orphans_need_an_engine_to_be_reaped(api):
         assert answer.status_code == 409 and "no container engine" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("value", ["1", "yes", "True", ""])
+def test_a_dry_run_that_is_not_understood_removes_nothing(api, value):
+    answer = api.post(f"/admin/runtime/reap?dry_run={value}")
+    assert answer.status_code == 400 and "dry_run" in answer.json()["error"]
+
+
 def test_what_nobody_wishes_is_shown_and_reaped(tmp_path):
     """A workspace whose row was lost: its container and its volumes are nobody's."""
     (tmp_path / "data").mkdir()

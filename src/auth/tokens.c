@@ -259,6 +259,18 @@ gboolean tokens_revoke_issued(Tokens *tokens, const char *workspace_id, gint64 k
     return TRUE;
 }
 
+gboolean tokens_revoke_attempt(Tokens *tokens, const char *workspace_id, gint64 generation,
+                               GError **error)
+{
+    gint64 revoked = 0;
+
+    if (!store_token_revoke_attempt(tokens->db, workspace_id, generation, &revoked, error))
+        return FALSE;
+    if (revoked > 0)
+        tokens_forget(tokens, workspace_id);
+    return TRUE;
+}
+
 /* ---- Looking up ---- */
 
 static gboolean find_locked(Tokens *tokens, const guint8 hash[CRYPTO_HASH_SIZE], TokenOwner *owner)

@@ -66,6 +66,10 @@ gboolean tokens_any_live(Tokens *tokens, gboolean *any, GError **error);
  * `keep_generation` (0: none kept). */
 gboolean tokens_revoke_issued(Tokens *tokens, const char *workspace_id, gint64 keep_generation,
                               GError **error);
+/* Revokes the server's own tokens that an attempt of `generation`, or an older one, was given: it
+ * failed, and whoever took over may have delivered one already. */
+gboolean tokens_revoke_attempt(Tokens *tokens, const char *workspace_id, gint64 generation,
+                               GError **error);
 /* After rows were revoked by other means (a delete's transaction) or rolled back: reads the
  * workspace's tokens again at the next use. */
 void tokens_forget(Tokens *tokens, const char *workspace_id);

@@ -277,7 +277,8 @@ static gboolean deliver_configs(Start *start, Seed *seed, const char *container,
 /* A token that was not delivered is nobody's. */
 static void revoke_undelivered(const Look *look)
 {
-    if (!tokens_revoke_issued(look->reconciler->options.tokens, look->id, 0, NULL))
+    if (!tokens_revoke_attempt(look->reconciler->options.tokens, look->id,
+                               look->runtime->generation, NULL))
         log_warning("a token that was not delivered stays until the next start",
                     LOG_TEXT("workspace", look->id));
 }

@@ -78,6 +78,19 @@ gboolean store_token_revoke_issued(Db *db, const char *workspace_id, gint64 keep
            error_prefix(error, "revoke issued tokens of workspace %s", workspace_id);
 }
 
+gboolean store_token_revoke_attempt(Db *db, const char *workspace_id, gint64 generation,
+                                    gint64 *revoked, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspace_auth_tokens SET revoked_at = $3 WHERE workspace_id = $1"
+        " AND revoked_at IS NULL AND origin IN ('provision', 'register')"
+        " AND COALESCE(generation, 0) <= $2";
+
+    return db_exec(db, sql, revoked, error, DB_TEXT(workspace_id), DB_INT(generation),
+                   DB_INT(clock_now_us())) ||
+           error_prefix(error, "revoke tokens of an attempt of workspace %s", workspace_id);
+}
+
 static gboolean touch(Db *db, const StoreTokenUse *use, GError **error)
 {
     static const char sql[] = "UPDATE workspace_auth_tokens SET last_used_at = $2"

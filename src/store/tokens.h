@@ -35,6 +35,11 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_token_revoke(Db *db, const char *worksp
 G_GNUC_WARN_UNUSED_RESULT gboolean store_token_revoke_issued(Db *db, const char *workspace_id,
                                                              gint64 keep_generation,
                                                              gint64 *revoked, GError **error);
+/* The same for those of an attempt that failed, and older ones: what a later generation was given
+ * stays. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_token_revoke_attempt(Db *db, const char *workspace_id,
+                                                              gint64 generation, gint64 *revoked,
+                                                              GError **error);
 /* Live ones, newest first. GArray of StoreToken, owned; NULL on an error. */
 G_GNUC_WARN_UNUSED_RESULT GArray *store_token_list(Db *db, const char *workspace_id, guint limit,
                                                    guint offset, GError **error);

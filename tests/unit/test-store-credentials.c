@@ -142,6 +142,24 @@ static void test_rotation_spares_what_users_made(Fixture *fixture)
     g_assert_true(is_live(fixture, &user));
 }
 
+static void test_a_failed_attempt_ends_no_later_ones_token(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    StoreToken user, first, second;
+    gint64 revoked = 0;
+    char id[ID_SIZE];
+
+    fixture_migrate(fixture);
+    store_make(fixture, "a", WORKSPACE_ONLINE, NULL, id);
+    user = make_token(fixture, id, "user", 0, 0);
+    first = make_token(fixture, id, "provision", 1, 0);
+    second = make_token(fixture, id, "provision", 2, 0);
+    assert_done(store_token_revoke_attempt(fixture->db, id, 1, &revoked, &error));
+    g_assert_cmpint(revoked, ==, 1);
+    g_assert_false(is_live(fixture, &first));
+    g_assert_true(is_live(fixture, &second) && is_live(fixture, &user));
+}
+
 static void test_lists_of_tokens(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
@@ -336,6 +354,8 @@ int main(int argc, char **argv)
     store_add("/tokens/live-is-not-revoked-and-not-removed",
               test_live_is_not_revoked_and_not_removed);
     store_add("/tokens/rotation-spares-what-users-made", test_rotation_spares_what_users_made);
+    store_add("/tokens/a-failed-attempt-ends-no-later-ones-token",
+              test_a_failed_attempt_ends_no_later_ones_token);
     store_add("/tokens/lists", test_lists_of_tokens);
     store_add("/tokens/use-never-moves-back", test_use_never_moves_back);
     store_add("/org-tokens/all", test_organisation_tokens);

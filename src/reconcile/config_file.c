@@ -6,6 +6,8 @@
 
 #define CONFIG_PATH     "/configs/" TEMPLATE_CONFIG_FILE
 #define TAR_SLACK_BYTES 8192 /* headers and padding of a one-file archive */
+/* Workers ask; an engine that hangs must not hold them all. */
+#define READERS_MAX 4
 
 static gboolean find_own(Reconciler *reconciler, const char *id, ContainerInfo **info)
 {
@@ -22,8 +24,8 @@ static gboolean find_own(Reconciler *reconciler, const char *id, ContainerInfo *
     return TRUE;
 }
 
-gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id, gsize max_bytes,
-                                GBytes **bytes)
+static gboolean read_config(Reconciler *reconciler, const char *workspace_id, gsize max_bytes,
+                            GBytes **bytes)
 {
     g_autoptr(ContainerInfo) info = NULL;
     g_autoptr(GBytes) tar = NULL;
@@ -39,4 +41,18 @@ gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id
     }
     *bytes = seed_read_file(tar, max_bytes);
     return *bytes != NULL;
+}
+
+gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id, gsize max_bytes,
+                                GBytes **bytes)
+{
+    gboolean done = FALSE;
+
+    if (atomic_fetch_add(&reconciler->config_readers, 1) < READERS_MAX)
+        done = read_config(reconciler, workspace_id, max_bytes, bytes);
+    else
+        log_warning("a configuration is not read: the engine is slow",
+                    LOG_TEXT("workspace", workspace_id));
+    atomic_fetch_sub(&reconciler->config_readers, 1);
+    return done;
 }

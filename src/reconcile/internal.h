@@ -32,6 +32,7 @@ struct _Reconciler {
     Images *images;     /* NULL without an engine */
     struct _Warm *warm; /* reconcile/warm.h */
     Watch *watch;
+    atomic_uint config_readers; /* reconciler_read_config under way */
     Sightings *sightings;
     Cancel *cancel; /* fired by stop */
     Thread *pass_thread, *event_thread;

@@ -72,7 +72,8 @@ gboolean reconciler_verify_dead(Reconciler *reconciler, const char *workspace_id
 gboolean reconciler_find_address(Reconciler *reconciler, const char *workspace_id, char **url);
 /* What lies at /configs/config.yaml of the workspace's container, running or not; at most
  * `max_bytes`. FALSE: there is no container of ours, no such regular file, it is too long, or the
- * engine is away. Caller owns `bytes`. May block as long as an archive call. Thread: workers. */
+ * engine is away, or too slow for those who ask already. Caller owns `bytes`. May block as long as
+ * an archive call. Thread: workers, a few at once. */
 gboolean reconciler_read_config(Reconciler *reconciler, const char *workspace_id, gsize max_bytes,
                                 GBytes **bytes);
 /* The last lines of a workspace's container, or of its last one when it is gone. ERROR_NOT_FOUND,

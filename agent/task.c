@@ -186,10 +186,19 @@ static void keep(TaskStore *store, Task *task)
         forget_oldest(store);
 }
 
+/* What the server tells a restarted agent is no work: a program that cannot make anything of it (a
+ * shell) is not ill. */
+static bool is_notice(const Task *task)
+{
+    json_t *metadata = json_object_get(task->message, "metadata");
+
+    return json_is_true(json_object_get(metadata, "restart_context"));
+}
+
 static void count_end(TaskStore *store, const Task *task)
 {
     store->finished++;
-    if (task->state != TASK_FAILED)
+    if (task->state != TASK_FAILED || is_notice(task))
         return;
     store->failed++;
     free(store->last_error);

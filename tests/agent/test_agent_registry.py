@@ -153,6 +153,17 @@ def test_heartbeat_tells_errors_of_the_period(registry, start):
     assert well[0].body["sample_error"] == ""
 
 
+def test_a_restart_context_that_fails_is_no_illness(registry, start):
+    """A shell can make nothing of it; that must not make the workspace degraded."""
+    agent = start(registry, command="echo it broke >&2; exit 3", WORKSPACE_AGENT_HEARTBEAT_SECONDS="1")
+    registry.wait(REGISTER)
+    agent.send("=== WORKSPACE RESTART CONTEXT ===", metadata={"restart_context": True})
+    registry.wait(HEARTBEAT, 3)
+    assert all(call.body["error_rate"] == 0 for call in registry.seen(HEARTBEAT))
+    agent.send("work", metadata={"restart_context": "true"})  # not ours: it counts
+    registry.wait(HEARTBEAT, where=lambda c: c.body["error_rate"] > 0)
+
+
 def test_a_new_token_in_the_file_is_tried_at_once(registry, start, config_path):
     (config_path / ".auth_token").write_text("old")
 

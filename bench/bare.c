@@ -1,5 +1,5 @@
-/* The yardstick: libmicrohttpd with our flags and nothing else. Every GET and POST gets the same small JSON answer, so it
- * also plays the agent behind the proxy.
+/* The yardstick: libmicrohttpd with our flags and nothing else. Every GET and POST gets the same
+ * small JSON answer, so it also plays the agent behind the proxy.
  *
  *   bare PORT */
 #include <microhttpd.h>
@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char answer[] =
-    "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{\"kind\":\"message\",\"role\":\"agent\",\"messageId\":\"m\","
-    "\"parts\":[{\"kind\":\"text\",\"text\":\"hello\"}]}}";
+static const char answer[] = "{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{\"kind\":\"message\","
+                             "\"role\":\"agent\",\"messageId\":\"m\","
+                             "\"parts\":[{\"kind\":\"text\",\"text\":\"hello\"}]}}";
 
 static enum MHD_Result serve(void *data, struct MHD_Connection *connection, const char *url,
                              const char *method, const char *version, const char *upload,
@@ -43,9 +43,9 @@ int main(int argc, char **argv)
 
     if (argc != 2)
         return 2;
-    daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL, serve,
-                              NULL, MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_CONNECTION_LIMIT, 4096u,
-                              MHD_OPTION_END);
+    daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL,
+                              serve, NULL, MHD_OPTION_THREAD_POOL_SIZE, 2u,
+                              MHD_OPTION_CONNECTION_LIMIT, 4096u, MHD_OPTION_END);
     if (!daemon)
         return 1;
     pause();

@@ -67,8 +67,7 @@ AddressOutcome address_of(const WorkspaceRow *row, const A2aOptions *options, ch
         return ADDRESS_BAD;
     *trusted = row->url_is_minted || address_is_own(row, row->url);
     /* A published port is on the host's loopback, which is not ours when we run in a container. */
-    if (row->url_is_minted && options->in_container &&
-        g_str_has_prefix(row->url, LOOPBACK_URL ":"))
+    if (row->url_is_minted && options->in_container && g_str_has_prefix(row->url, LOOPBACK_URL ":"))
         *url = has_host_network(row) ? g_strconcat(HOST_URL, row->url + strlen(LOOPBACK_URL), NULL)
                                      : address_container_dup(row);
     else

@@ -24,15 +24,17 @@ void discovery_answer_clear(DiscoveryAnswer *answer);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DiscoveryAnswer, discovery_answer_clear)
 
 /* Where `caller` finds `target` (both folded ids).
- * Errors: ERROR_FORBIDDEN (may not talk, unknown targets included), ERROR_NOT_FOUND (oneself, under an unknown id). */
+ * Errors: ERROR_FORBIDDEN (may not talk, unknown targets included), ERROR_NOT_FOUND (oneself, under
+ * an unknown id). */
 gboolean discovery_find(OrgTree *tree, const A2aOptions *options, const char *caller,
                         const char *target, DiscoveryAnswer *answer, GError **error);
 
 /* Writes {"id","url","name"} of a found answer, or {"error","status"} of the others. */
 void discovery_answer_write(const DiscoveryAnswer *answer, const char *target, GString *json);
 
-/* Appends the JSON array of siblings, children and parent of `id`. `query` (NULL or "": all) keeps those whose name or
- * role contains it, whatever the case. Error: ERROR_NOT_FOUND (removed ones have no place in the chart). */
+/* Appends the JSON array of siblings, children and parent of `id`. `query` (NULL or "": all) keeps
+ * those whose name or role contains it, whatever the case. Error: ERROR_NOT_FOUND (removed ones
+ * have no place in the chart). */
 gboolean discovery_peers(OrgTree *tree, const char *id, const char *query, GString *json,
                          GError **error);
 

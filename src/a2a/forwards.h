@@ -1,9 +1,11 @@
-/* The calls that are under way, by target workspace, and what each target's heartbeat declared about itself.
+/* The calls that are under way, by target workspace, and what each target's heartbeat declared
+ * about itself.
  *
- * A forward is given up after a window without a sign of life of its target. A heartbeat and every event of the target
- * (of any replica) is such a sign: it resets the window of all forwards to it. The same table keeps the capabilities a
- * heartbeat declares (runtime_metadata), because only the proxy reads them.
- * Thread: any. Lock: place 2 in base/sync.h. Source: spec 04 sections 5.8, 7.2. */
+ * A forward is given up after a window without a sign of life of its target. A heartbeat and every
+ * event of the target (of any replica) is such a sign: it resets the window of all forwards to it.
+ * The same table keeps the capabilities a heartbeat declares (runtime_metadata), because only the
+ * proxy reads them. Thread: any. Lock: place 2 in base/sync.h. Source: spec 04 sections 5.8, 7.2.
+ */
 #pragma once
 
 #include "events/events.h"
@@ -40,7 +42,8 @@ void forwards_touch(Forwards *forwards, const char *workspace_id);
 G_GNUC_WARN_UNUSED_RESULT gboolean forwards_enter(Forwards *forwards);
 /* Gives the place back. */
 void forwards_leave(Forwards *forwards);
-/* Enters a running call of the workspace in the table (a reference is taken), takes it out again. */
+/* Enters a running call of the workspace in the table (a reference is taken), takes it out again.
+ */
 void forwards_add(Forwards *forwards, const char *workspace_id, HttpCall *call);
 void forwards_remove(Forwards *forwards, const char *workspace_id, HttpCall *call);
 

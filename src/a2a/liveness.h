@@ -1,10 +1,11 @@
 /* Notices agents that fell silent.
  *
- * One sweep over the org tree: an online or degraded workspace whose last heartbeat is older than its window becomes
- * offline by a guarded update (in which the database's own heartbeat time is asked again, because another replica may have
- * taken a later one), gets WORKSPACE_OFFLINE and a poke of the reconciler. For a full window after the start nobody is
- * judged: while we were away nobody could report.
- * Source: spec 04 section 7.5 ("Ours"), F42, F43; spec 02 sections 13.9 and 17.3 I. */
+ * One sweep over the org tree: an online or degraded workspace whose last heartbeat is older than
+ * its window becomes offline by a guarded update (in which the database's own heartbeat time is
+ * asked again, because another replica may have taken a later one), gets WORKSPACE_OFFLINE and a
+ * poke of the reconciler. For a full window after the start nobody is judged: while we were away
+ * nobody could report. Source: spec 04 section 7.5 ("Ours"), F42, F43; spec 02 sections 13.9
+ * and 17.3 I. */
 #pragma once
 
 #include "a2a/options.h"

@@ -1,11 +1,11 @@
 /* How agents announce themselves and stay alive: register, heartbeat, update-card.
  *
- * Each body has a typed struct and a decode function that names the faulty field. The heartbeat's fast path touches
- * memory only (token cache, org tree); a query runs only when it changes a status. Every change of a status is one
- * guarded update, and its event goes out only when a row changed.
- * Who may call is decided here (the order "URL, credential, row" is part of the contract); the caller only says what it
- * found in the request. Source: spec 04 sections 1.1 (BOOT), 7.1 to 7.4; spec 01 section 10.2; spec 02 F12.
- * Thread: workers. */
+ * Each body has a typed struct and a decode function that names the faulty field. The heartbeat's
+ * fast path touches memory only (token cache, org tree); a query runs only when it changes a
+ * status. Every change of a status is one guarded update, and its event goes out only when a row
+ * changed. Who may call is decided here (the order "URL, credential, row" is part of the contract);
+ * the caller only says what it found in the request. Source: spec 04 sections 1.1 (BOOT), 7.1
+ * to 7.4; spec 01 section 10.2; spec 02 F12. Thread: workers. */
 #pragma once
 
 #include "a2a/forwards.h"
@@ -24,7 +24,8 @@ typedef struct {
     Events *events;
     Forwards *forwards; /* NULL: nobody is waiting for signs of life */
     A2aOptions options;
-    /* Machines get no token along: the first registration of each generation is given one, bound to that generation. */
+    /* Machines get no token along: the first registration of each generation is given one, bound to
+     * that generation. */
     gboolean is_hosted;
 } RegistryOptions;
 
@@ -36,14 +37,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Registry, registry_free)
 /* What the request brought. */
 typedef struct {
     const char *bearer; /* parsed Authorization, NULL when there is none */
-    gboolean is_admin;  /* the request carries ADMIN_TOKEN, an org token, a verified session (update-card: also dev mode) */
+    gboolean is_admin;  /* the request carries ADMIN_TOKEN, an org token, a verified session
+                           (update-card: also dev mode) */
 } RegistryCaller;
 
-/* BOOT(x) of spec 04 section 1.1: when workspace x has a live token, the bearer must be one of them; else anybody passes.
- *   owner     out, may be NULL: the token's owner; owner->id is "" when nobody had to be checked
- * Errors: ERROR_UNAUTHENTICATED with the pinned texts "missing <who> auth token" and "invalid <who> auth token", where
- * `who` is "workspace" or "caller"; ERROR_UNAVAILABLE (D10: a failed look-up never lets a call through).
- * Also for /ws and for the proxy's caller. */
+/* BOOT(x) of spec 04 section 1.1: when workspace x has a live token, the bearer must be one of
+ * them; else anybody passes. owner     out, may be NULL: the token's owner; owner->id is "" when
+ * nobody had to be checked Errors: ERROR_UNAUTHENTICATED with the pinned texts "missing <who> auth
+ * token" and "invalid <who> auth token", where `who` is "workspace" or "caller"; ERROR_UNAVAILABLE
+ * (D10: a failed look-up never lets a call through). Also for /ws and for the proxy's caller. */
 gboolean registry_boot_check(Tokens *tokens, const char *workspace_id, const char *bearer,
                              const char *who, TokenOwner *owner, GError **error);
 
@@ -61,9 +63,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RegisterBody, register_body_clear)
 
 /* Stores address and card, brings the workspace online, issues a token when it has none.
  *   token   out: the new token, shown once; "" when none was issued
- * Errors: ERROR_INVALID (why the URL is refused), ERROR_UNAUTHENTICATED (also, in strict mode: a first register without a
- * token outside its window, F37), ERROR_GONE (removed), ERROR_NOT_FOUND (strict mode: unknown id and not an admin),
- * ERROR_CONFLICT (the token is that of an older container), those of the database. */
+ * Errors: ERROR_INVALID (why the URL is refused), ERROR_UNAUTHENTICATED (also, in strict mode: a
+ * first register without a token outside its window, F37), ERROR_GONE (removed), ERROR_NOT_FOUND
+ * (strict mode: unknown id and not an admin), ERROR_CONFLICT (the token is that of an older
+ * container), those of the database. */
 gboolean registry_register(Registry *registry, const RegisterBody *body,
                            const RegistryCaller *caller, char token[CRYPTO_TOKEN_SIZE],
                            GError **error);
@@ -73,11 +76,11 @@ gboolean registry_register(Registry *registry, const RegisterBody *body,
 typedef struct {
     char workspace_id[ID_SIZE];
     double error_rate;
-    char *sample_error; /* NULL: "" ; at most 8 KiB */
+    char *sample_error;                                 /* NULL: "" ; at most 8 KiB */
     gint64 active_tasks, uptime_seconds, monthly_spend; /* clamped */
-    char *current_task; /* NULL: ""; at most 8 KiB */
-    gboolean wedged;            /* runtime_state is "wedged" */
-    gboolean has_runtime_state; /* runtime_state is not empty */
+    char *current_task;                                 /* NULL: ""; at most 8 KiB */
+    gboolean wedged;                                    /* runtime_state is "wedged" */
+    gboolean has_runtime_state;                         /* runtime_state is not empty */
     Declared declared;
 } HeartbeatBody;
 /* ERROR_INVALID. Allocates only for texts that are not empty. */
@@ -85,7 +88,8 @@ gboolean heartbeat_body_decode(const char *body, gsize length, HeartbeatBody *ou
 void heartbeat_body_clear(HeartbeatBody *body);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HeartbeatBody, heartbeat_body_clear)
 
-/* What a heartbeat does to a status: a pure function of the table in spec 04 section 7.3 with its "Ours". */
+/* What a heartbeat does to a status: a pure function of the table in spec 04 section 7.3 with its
+ * "Ours". */
 typedef struct {
     gboolean changes;
     WorkspaceStatus to;
@@ -114,6 +118,7 @@ gboolean card_body_decode(const char *body, gsize length, CardBody *out, GError 
 void card_body_clear(CardBody *body);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(CardBody, card_body_clear)
 
-/* Replaces the card. Errors: ERROR_UNAUTHENTICATED, ERROR_NOT_FOUND (unknown or removed), those of the database. */
+/* Replaces the card. Errors: ERROR_UNAUTHENTICATED, ERROR_NOT_FOUND (unknown or removed), those of
+ * the database. */
 gboolean registry_update_card(Registry *registry, const CardBody *body,
                               const RegistryCaller *caller, GError **error);

@@ -1,8 +1,9 @@
 /* Which container engine this installation uses.
  *
- * A hosted tenant's machines come from its control plane. Else `auto` takes Docker when its socket answers, else the sandbox, and remembers the choice in the
- * data folder: a daemon that is down at a later start must not make the server build everybody anew
- * elsewhere (D17). Source: ARCHITECTURE section 8. Thread: main, at start. */
+ * A hosted tenant's machines come from its control plane. Else `auto` takes Docker when its socket
+ * answers, else the sandbox, and remembers the choice in the data folder: a daemon that is down at
+ * a later start must not make the server build everybody anew elsewhere (D17). Source: ARCHITECTURE
+ * section 8. Thread: main, at start. */
 #pragma once
 
 #include "base/config.h"

@@ -44,8 +44,8 @@ char *clock_format(gint64 time_us, char text[CLOCK_TEXT_SIZE])
     gmtime_r(&seconds, &parts);
     length = strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
     if (fraction > 0) {
-        length += (gsize)g_snprintf(text + length, CLOCK_TEXT_SIZE - length, ".%06d",
-                                    (int)fraction);
+        length +=
+            (gsize)g_snprintf(text + length, CLOCK_TEXT_SIZE - length, ".%06d", (int)fraction);
         while (text[length - 1] == '0')
             length--;
     }

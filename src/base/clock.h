@@ -19,7 +19,8 @@ gint64 clock_now_us(void);
 /* Monotonic time; its zero means nothing. */
 gint64 clock_monotonic_us(void);
 
-/* Turns both clocks forward (tests only; adds up). Waits of base/sync see the jump at their next wake. */
+/* Turns both clocks forward (tests only; adds up). Waits of base/sync see the jump at their next
+ * wake. */
 void clock_advance(gint64 forward_us);
 
 /* RFC 3339 in UTC, up to 6 digits of fraction, trailing zeros dropped: "2026-01-02T03:04:05.678Z".

@@ -1,9 +1,10 @@
 /* Every setting of the server, declared once: variable, flag, type, default, help.
  *
- * A value comes from the command line, else the process environment, else the `.env` file, else the default; an empty
- * variable counts as unset. Read once at start; `const` and free for all threads afterwards. `workspaced serve --help` and
- * docs/configuration.md are printed from the same table. Nothing else in the server reads the environment.
- * Source: spec 02 section 2; spec 03 section 3; ARCHITECTURE sections 6 and 8. */
+ * A value comes from the command line, else the process environment, else the `.env` file, else the
+ * default; an empty variable counts as unset. Read once at start; `const` and free for all threads
+ * afterwards. `workspaced serve --help` and docs/configuration.md are printed from the same table.
+ * Nothing else in the server reads the environment. Source: spec 02 section 2; spec 03 section 3;
+ * ARCHITECTURE sections 6 and 8. */
 #pragma once
 
 #include "base/errors.h"
@@ -13,7 +14,8 @@
 typedef struct {
     /* Network */
     gint64 port;
-    char *listen; /* comma list of HOST:PORT, [HOST]:PORT, unix:/path; NULL: loopback and the engine's gateway */
+    char *listen; /* comma list of HOST:PORT, [HOST]:PORT, unix:/path; NULL: loopback and the
+                     engine's gateway */
     char *platform_url;
     char *external_platform_url;
     char *cors_origins;
@@ -66,7 +68,7 @@ typedef struct {
     gboolean allow_privileged;
     char *workspace_dir, *workspace_dir_roots;
     char *awareness_url;
-    char *warm_pool; /* IMAGE:NUMBER, separated by commas */
+    char *warm_pool;                  /* IMAGE:NUMBER, separated by commas */
     gint64 provision_timeout_seconds; /* 0: per runtime */
     gint64 liveness_seconds;
     gint64 wake_wait_seconds;            /* 0: messages do not wait */
@@ -80,7 +82,7 @@ typedef struct {
     gint64 event_retention_days; /* 0: events are kept */
     double cleanup_interval_hours;
     /* GitHub */
-    char *github_app_id;          /* NULL: no App */
+    char *github_app_id; /* NULL: no App */
     char *github_installation_id;
     char *github_key_file;
     char *github_api;
@@ -93,11 +95,13 @@ typedef struct {
     gboolean production;  /* MOLECULE_ENV is production or prod */
     gboolean open_access; /* development and no ADMIN_TOKEN: the reference's openness (D1) */
     gboolean saas;        /* spec 03, section 9.1 */
-    gboolean hosted;      /* machines come from the control plane: an organisation is set, no other engine is named */
+    gboolean hosted;      /* machines come from the control plane: an organisation is set, no other
+                             engine is named */
     char *env_file;       /* the `.env` that was read, or NULL */
 } Config;
 
-/* Reads everything. `argv` holds flags only ("--port", "8081", "--data-dir=/x"); NULL-terminated. `working_dir` is where the search for
+/* Reads everything. `argv` holds flags only ("--port", "8081", "--data-dir=/x"); NULL-terminated.
+ * `working_dir` is where the search for
  * `.env` begins. Error: ERROR_INVALID with a sentence that names the flag or variable. */
 Config *config_load(const char *const *argv, const char *const *environment,
                     const char *working_dir, GError **error);

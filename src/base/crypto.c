@@ -27,7 +27,8 @@ void crypto_random(void *out, gsize size)
 
 void crypto_sha256(const void *data, gsize size, guint8 hash[CRYPTO_HASH_SIZE])
 {
-    /* GLib's own: no provider lookup, no allocation inside OpenSSL; tokens are hashed on every request. */
+    /* GLib's own: no provider lookup, no allocation inside OpenSSL; tokens are hashed on every
+     * request. */
     GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
     gsize length = CRYPTO_HASH_SIZE;
 

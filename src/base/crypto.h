@@ -15,7 +15,8 @@ void crypto_sha256(const void *data, gsize size, guint8 hash[CRYPTO_HASH_SIZE]);
 /* Compares in a time that depends on the lengths only. NULL equals nothing. */
 gboolean crypto_equal(const char *a, const char *b);
 
-/* A new bearer token: 32 random bytes as unpadded base64url, 43 characters. Source: spec 03, 5.1. */
+/* A new bearer token: 32 random bytes as unpadded base64url, 43 characters. Source: spec 03, 5.1.
+ */
 void crypto_token_make(char token[CRYPTO_TOKEN_SIZE]);
 
 /* Reads a key: standard base64 of 32 bytes, or exactly 32 raw bytes. Error: ERROR_INVALID.

@@ -13,7 +13,7 @@
 
 typedef enum {
     /* Outcomes. */
-    ERROR_INVALID,         /* the request is wrong: the message names the field and what is allowed */
+    ERROR_INVALID, /* the request is wrong: the message names the field and what is allowed */
     ERROR_UNAUTHENTICATED, /* no credential, or one that is not valid */
     ERROR_OVER_BUDGET,     /* the workspace has spent its limit */
     ERROR_FORBIDDEN,       /* a valid credential that may not do this */

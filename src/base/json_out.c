@@ -124,8 +124,9 @@ static void shortest_digits(double value, char digits[32], int *exponent)
     gsize count = 0;
 
     for (int precision = 0; precision <= 17; precision++) {
-        g_ascii_formatd(text, sizeof text, (char[]){'%', '.', (char)('0' + precision / 10),
-                                                    (char)('0' + precision % 10), 'e', '\0'},
+        g_ascii_formatd(text, sizeof text,
+                        (char[]){'%', '.', (char)('0' + precision / 10),
+                                 (char)('0' + precision % 10), 'e', '\0'},
                         value);
         if (g_ascii_strtod(text, NULL) == value)
             break;

@@ -6,15 +6,15 @@
  *     json_out_text(&out, "id", id);
  *     json_out_end(&out);                      {"id":"7c9e…"}
  *
- * In an object every value has a key; in an array, and at the top, the key is NULL. Doubles are written in
- * their shortest form (100.0 is 100, 0.8 is 0.8), text as valid UTF-8 whatever comes in.
+ * In an object every value has a key; in an array, and at the top, the key is NULL. Doubles are
+ * written in their shortest form (100.0 is 100, 0.8 is 0.8), text as valid UTF-8 whatever comes in.
  * Source: spec 01, section 1 (numbers out). Thread: the writer belongs to one thread. */
 #pragma once
 
 #include <glib.h>
 
 typedef struct {
-    GString *text;       /* borrowed */
+    GString *text; /* borrowed */
     gboolean needs_comma;
     guint depth;
     guint64 is_array; /* bit per level, level 0 is the lowest bit; at most 64 levels */

@@ -2,10 +2,11 @@
  *
  *     log_info("workspace created", LOG_TEXT("workspace", id), LOG_INT("generation", 1));
  *
- * On a terminal a line is text, otherwise it is one JSON object. The id of the request that a thread
- * is working for is added by itself. Never log tokens, secrets, bodies or query strings.
+ * On a terminal a line is text, otherwise it is one JSON object. The id of the request that a
+ * thread is working for is added by itself. Never log tokens, secrets, bodies or query strings.
  * Levels: error - someone must act; warning - we coped; info - a state changed; debug - for us.
- * Thread: any; one write(2) a line to standard error, so lines never mix. Source: STYLE section 10. */
+ * Thread: any; one write(2) a line to standard error, so lines never mix. Source: STYLE section 10.
+ */
 #pragma once
 
 #include <glib.h>
@@ -38,7 +39,8 @@ void log_setup(LogLevel lowest, LogFormat format);
 /* Reads "debug", "info", "warning", "error". Returns FALSE for anything else. */
 gboolean log_level_parse(const char *text, LogLevel *level);
 
-/* Remembers the request this thread works for (borrowed, copied; at most 63 bytes); NULL forgets. */
+/* Remembers the request this thread works for (borrowed, copied; at most 63 bytes); NULL forgets.
+ */
 void log_request_set(const char *request_id);
 /* The id set for this thread, or NULL. Borrowed until the next set. */
 const char *log_request_get(void);

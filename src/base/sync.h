@@ -1,13 +1,14 @@
 /* Locks, conditions, threads, counters and cancellation, on pthread and C11 atomics.
  *
- * GLib's own (GMutex, GAsyncQueue, GThreadPool, atomic boxes) are invisible to ThreadSanitizer, so the
- * server uses these. Lock types carry clang's annotations: with REQUIRES(hub->lock) on a function,
- * -Wthread-safety finds a missing lock while compiling.
+ * GLib's own (GMutex, GAsyncQueue, GThreadPool, atomic boxes) are invisible to ThreadSanitizer, so
+ * the server uses these. Lock types carry clang's annotations: with REQUIRES(hub->lock) on a
+ * function, -Wthread-safety finds a missing lock while compiling.
  *
  * The order of locks, outermost first; a thread that holds one may take only those below it:
  *   0 order of events    1 reconcile executor    2 a2a proxy, then its forwards    3 org tree
  *   4 token cache    5 hub    6 queues, pools
- * A lock guards memory, not work: no I/O, SQL, call-back, engine call or log line while it is held. */
+ * A lock guards memory, not work: no I/O, SQL, call-back, engine call or log line while it is held.
+ */
 #pragma once
 
 #include <glib.h>
@@ -46,7 +47,8 @@ void condition_clear(Condition *condition);
 void condition_signal(Condition *condition);
 void condition_broadcast(Condition *condition);
 /* Waits until signalled or until the monotonic clock (base/clock) shows `deadline_us`; G_MAXINT64
- * waits for ever. FALSE when the deadline passed. May wake early: check your condition in a loop. */
+ * waits for ever. FALSE when the deadline passed. May wake early: check your condition in a loop.
+ */
 gboolean condition_wait_until(Condition *condition, Mutex *mutex, gint64 deadline_us)
     REQUIRES(*mutex);
 
@@ -55,8 +57,8 @@ gboolean condition_wait_until(Condition *condition, Mutex *mutex, gint64 deadlin
 typedef struct _Thread Thread;
 typedef void (*ThreadFunction)(void *data);
 
-/* Starts a named thread (at most 15 characters) with a small stack (512 KiB). Aborts on failure: the
- * server cannot work without its threads, and they are all started at boot. */
+/* Starts a named thread (at most 15 characters) with a small stack (512 KiB). Aborts on failure:
+ * the server cannot work without its threads, and they are all started at boot. */
 Thread *thread_start(const char *name, ThreadFunction function, void *data);
 /* Waits for its end and frees it. NULL is fine. */
 void thread_join(Thread *thread);
@@ -78,8 +80,8 @@ typedef struct _Cancel Cancel;
 
 Cancel *cancel_new(void);
 Cancel *cancel_ref(Cancel *cancel);
-void cancel_unref(Cancel *cancel); /* NULL is fine */
-void cancel_fire(Cancel *cancel);  /* repeatable; any thread */
+void cancel_unref(Cancel *cancel);     /* NULL is fine */
+void cancel_fire(Cancel *cancel);      /* repeatable; any thread */
 gboolean cancel_fired(Cancel *cancel); /* NULL was never fired */
 /* Readable for ever once fired; owned by `cancel`. */
 int cancel_fd(Cancel *cancel);
@@ -96,8 +98,8 @@ Queue *queue_new(guint capacity, GDestroyNotify free_item);
 void queue_free(Queue *queue); /* NULL is fine; nobody may be waiting */
 /* Moves `item` in. FALSE when full or closed: the caller still owns it. Refusals are counted. */
 G_GNUC_WARN_UNUSED_RESULT gboolean queue_push(Queue *queue, void *item);
-/* Takes the oldest; waits until one comes, the deadline passes (NULL) or the queue is closed and empty
- * (NULL). */
+/* Takes the oldest; waits until one comes, the deadline passes (NULL) or the queue is closed and
+ * empty (NULL). */
 void *queue_pop(Queue *queue, gint64 deadline_us);
 /* No more pushes; poppers drain what is there, then get NULL at once. */
 void queue_close(Queue *queue);

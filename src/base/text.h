@@ -3,15 +3,15 @@
 
 #include <glib.h>
 
-/* The longest prefix of `text` that is at most `max_bytes` long and does not split a UTF-8 character.
- * `text` is valid UTF-8. */
+/* The longest prefix of `text` that is at most `max_bytes` long and does not split a UTF-8
+ * character. `text` is valid UTF-8. */
 gsize text_prefix_length(const char *text, gsize length, gsize max_bytes);
 
 /* The start of the longest suffix of at most `max_bytes` that begins at a character's border. */
 const char *text_suffix(const char *text, gsize length, gsize max_bytes);
 
-/* A copy in which every invalid byte and every NUL is U+FFFD. The caller owns it; the result is valid
- * UTF-8 with a NUL only at its end. */
+/* A copy in which every invalid byte and every NUL is U+FFFD. The caller owns it; the result is
+ * valid UTF-8 with a NUL only at its end. */
 char *text_repair_dup(const char *bytes, gsize length);
 
 /* Whether `text` holds one of the ASCII characters in `set`. */

@@ -59,7 +59,8 @@ static inline DockerEngine *docker_engine(Engine *engine)
     return (DockerEngine *)engine;
 }
 
-/* "&platform=<escaped>", or "". `is_pair`: only what names system and architecture. Caller owns it. */
+/* "&platform=<escaped>", or "". `is_pair`: only what names system and architecture. Caller owns it.
+ */
 char *docker_platform_query(DockerEngine *docker, gboolean is_pair);
 
 /* The host's figures, asked for once. */

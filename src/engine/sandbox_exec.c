@@ -396,7 +396,7 @@ gboolean sandbox_attach(Engine *self, const char *ref, const AttachSpec *spec,
     SandboxEngine *sandbox = sandbox_engine(self);
     g_autoptr(SandboxContainer) container = NULL;
     g_autofree char *size =
-        g_strdup_printf("%u %u", spec->columns ? spec->columns : 80, spec->rows ? spec->rows : 24);
+        g_strdup_printf("%d %d", spec->columns ? spec->columns : 80, spec->rows ? spec->rows : 24);
     SandboxState state;
     EngineSession *made = NULL;
 

@@ -1,8 +1,10 @@
 /* Finds the route of a request in a constant table.
  *
- * A literal segment beats a parameter; `:name` matches one non-empty segment, a last `*name` the rest with its leading slash. Matching is on
- * the decoded path, without folding of case, `//`, `.` or `..`. HEAD matches a GET route whose flag says so. The table is compiled once into
- * a tree; a lookup allocates nothing. Duplicate rows abort at start: a programmer's mistake. Source: spec 03, section 1.3. */
+ * A literal segment beats a parameter; `:name` matches one non-empty segment, a last `*name` the
+ * rest with its leading slash. Matching is on the decoded path, without folding of case, `//`, `.`
+ * or `..`. HEAD matches a GET route whose flag says so. The table is compiled once into a tree; a
+ * lookup allocates nothing. Duplicate rows abort at start: a programmer's mistake. Source: spec 03,
+ * section 1.3. */
 #pragma once
 
 #include <glib.h>
@@ -27,8 +29,8 @@ typedef struct {
     char allow[64]; /* "GET, POST" when the method is wrong */
 } RouterMatch;
 
-/* `rows` rows, read through two accessors so that the table's type belongs to its owner. Both texts are borrowed for ever.
- * `head` says whether HEAD is answered like GET for that row. */
+/* `rows` rows, read through two accessors so that the table's type belongs to its owner. Both texts
+ * are borrowed for ever. `head` says whether HEAD is answered like GET for that row. */
 typedef struct {
     const char *method;
     const char *path;

@@ -9,7 +9,7 @@ typedef struct {
     gsize host_length;
     const char *path; /* begins with '/' */
     gsize path_length;
-    const char *query; /* behind the first '?'; NULL when there is none */
+    const char *query;    /* behind the first '?'; NULL when there is none */
     gboolean is_asterisk; /* "*": nothing else is set */
 } HttpTarget;
 
@@ -17,15 +17,16 @@ typedef struct {
     const char *name, *value; /* value "" when the pair has no '=' */
 } HttpQueryPair;
 
-/* Finds the parts; they point into `text`. FALSE for anything but "/…", "http(s)://…" and "*", and for control
- * characters, blanks and '#'. */
+/* Finds the parts; they point into `text`. FALSE for anything but "/…", "http(s)://…" and "*", and
+ * for control characters, blanks and '#'. */
 gboolean http_target_parse(const char *text, HttpTarget *target);
 
-/* Undoes percent escapes; `+` stays. `out` has room for length + 1. FALSE for a malformed escape and for %00. */
+/* Undoes percent escapes; `+` stays. `out` has room for length + 1. FALSE for a malformed escape
+ * and for %00. */
 gboolean http_path_decode(const char *raw, gsize length, char *out);
 
 /* How many pairs http_query_parse can find at most. */
 guint http_query_count(const char *query);
-/* Splits and decodes `query` in place. Pairs with ';', a malformed escape or %00 are dropped; `+` is a blank.
- * Returns the number of pairs written to `pairs`. */
+/* Splits and decodes `query` in place. Pairs with ';', a malformed escape or %00 are dropped; `+`
+ * is a blank. Returns the number of pairs written to `pairs`. */
 guint http_query_parse(char *query, HttpQueryPair *pairs, guint max);

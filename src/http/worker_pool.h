@@ -1,6 +1,7 @@
 /* A bounded queue with threads behind it that run what is put in.
  *
- * Work is an intrusive struct, so queueing allocates nothing. Thread: any, but for new, start, stop and free. */
+ * Work is an intrusive struct, so queueing allocates nothing. Thread: any, but for new, start, stop
+ * and free. */
 #pragma once
 
 #include "base/sync.h"

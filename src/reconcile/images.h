@@ -36,8 +36,8 @@ G_GNUC_WARN_UNUSED_RESULT gboolean images_ensure(Images *images, const char *ima
  * for people; ERROR_SUPERSEDED when `cancel` fired or the server stops; ERROR_UNAVAILABLE: the
  * engine. */
 G_GNUC_WARN_UNUSED_RESULT gboolean images_refresh(Images *images, const char *image,
-                                                  gint64 deadline_us, Cancel *cancel,
-                                                  char **before, char **after, GError **error);
+                                                  gint64 deadline_us, Cancel *cancel, char **before,
+                                                  char **after, GError **error);
 /* Ends the pulls of those who have a newer wish. */
 void images_review(Images *images);
 /* Ends all pulls, now and later. */

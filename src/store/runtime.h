@@ -122,8 +122,8 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_brief(Db *db, GError **e
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit,
                                                             GError **error);
 
-/* Nothing of a removed workspace is wished, whatever a foreign or restored database says: such wishes
- * become `absent`. `ended` says how many did. */
+/* Nothing of a removed workspace is wished, whatever a foreign or restored database says: such
+ * wishes become `absent`. `ended` says how many did. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_end_removed(Db *db, gint64 *ended, GError **error);
 
 /* ---- Progress: fenced by generation; `current` is FALSE when a newer wish won and nothing was

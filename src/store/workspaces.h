@@ -135,7 +135,7 @@ typedef struct {
     gboolean superseded; /* the token belongs to an older generation: nothing was written */
     WorkspaceStatus before, after;
     gint64 generation; /* of the wish, 0: none */
-    char *url; /* the address the server uses from now on; owned by the result */
+    char *url;         /* the address the server uses from now on; owned by the result */
 } StoreRegisterResult;
 void store_register_result_clear(StoreRegisterResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(StoreRegisterResult, store_register_result_clear)

@@ -1,4 +1,5 @@
-/* Any bytes as JSON: what the checker accepts must be walkable, and its compact form must be JSON with the same meaning. */
+/* Any bytes as JSON: what the checker accepts must be walkable, and its compact form must be JSON
+ * with the same meaning. */
 #include "base/json_view.h"
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-/* Settings: where they come from, what is refused; the grammar of .env files (spec 02 section 4). */
+/* Settings: where they come from, what is refused; the grammar of .env files (spec 02 section 4).
+ */
 #include "base/config.h"
 #include "base/dotenv.h"
 
@@ -41,7 +42,9 @@ static void test_every_line_of_the_grammar(void)
         {"FOO=  \"padded\"", "FOO", "padded"},
         {"FOO=\"unterminated", "FOO", "\"unterminated"},
         {"FOO=bar\r", "FOO", "bar"},
-        {"\xEF\xBB\xBF" "FOO=bar", "FOO", "bar"},
+        {"\xEF\xBB\xBF"
+         "FOO=bar",
+         "FOO", "bar"},
         {"FOO=\"\"", "FOO", ""},
         {"FOO=\"", "FOO", "\""},
         {"FOO=\"a\"b", "FOO", "a"},
@@ -109,7 +112,8 @@ static void test_file_is_found_from_below(Folders *folders, gconstpointer unused
     (void)unused;
     g_assert_nonnull(config);
     g_assert_cmpint(config->port, ==, 1234);
-    g_assert_cmpint(config->default_tier, ==, 2); /* set but empty in the process: the file does not change it */
+    g_assert_cmpint(config->default_tier, ==,
+                    2); /* set but empty in the process: the file does not change it */
     g_assert_nonnull(config->env_file);
 }
 
@@ -129,7 +133,8 @@ static Config *load(const char *const *argv, const char *const *environment, GEr
 static void test_flags_win_over_variables(void)
 {
     static const char *const argv[] = {"--port", "9", "--engine=none", NULL};
-    static const char *const environment[] = {"PORT=8", "RATE_LIMIT=nope", "MOLECULE_ENV= Dev ", NULL};
+    static const char *const environment[] = {"PORT=8", "RATE_LIMIT=nope", "MOLECULE_ENV= Dev ",
+                                              NULL};
     g_autoptr(Config) config = load(argv, environment, NULL);
 
     g_assert_nonnull(config);

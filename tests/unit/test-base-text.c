@@ -122,8 +122,8 @@ static void test_tokens(void)
 
     crypto_token_make(token);
     g_assert_cmpuint(strlen(token), ==, 43);
-    g_assert_cmpuint(strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
-                     ==, 43);
+    g_assert_cmpuint(
+        strspn(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), ==, 43);
     g_assert_true(crypto_equal(token, token));
     g_assert_false(crypto_equal(token, NULL));
     g_assert_false(crypto_equal("a", "b"));

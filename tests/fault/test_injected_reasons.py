@@ -81,7 +81,7 @@ def check_doctor(server, id_, reason):
     done = ctl(server, "doctor", "--json")
     [found] = [one for one in json.loads(done.stdout)["findings"] if one["workspace_id"] == id_]
     assert done.returncode == 1 and found["level"] == "difference"
-    assert failure["message"] in found["why"] and found["why"].endswith(reason) and failure["hint"] in found["todo"]
+    assert failure["message"] in found["why"] and found["why"].endswith(reason) and failure["hint"] in found["advice"]
 
 
 def check_told(server, id_, reason, exit_code=None, timeout=30):

@@ -268,6 +268,15 @@ char *api_text_dup(JsonView object, const char *key)
     return json_view_text_dup(value, NULL);
 }
 
+gboolean api_flag(JsonView object, const char *key)
+{
+    JsonView value;
+    gboolean is_set = FALSE;
+
+    return json_view_member(object, key, JSON_KEYS_EXACT, &value) &&
+           json_view_bool(value, &is_set) && is_set;
+}
+
 /* The server's own words; NULL when it said none. Caller owns it. */
 static char *words_of(const ApiAnswer *answer)
 {

@@ -62,3 +62,5 @@ gboolean api_answer_json(const Api *api, const ApiAnswer *answer, JsonView *view
 
 /* A member that is a text; NULL otherwise. Caller owns it. */
 char *api_text_dup(JsonView object, const char *key);
+/* Whether a member is true. */
+gboolean api_flag(JsonView object, const char *key);

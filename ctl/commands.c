@@ -186,6 +186,23 @@ const Command commands[] = {
         .run = doctor_run,
     },
     {
+        .name = "adopt",
+        .words = "",
+        .summary = "give to workspaces the containers and volumes of a former server",
+        .description =
+            "Containers and volumes without labels that have exactly the names of workspaces here "
+            "are the server's from then on; with --installation those that carry that "
+            "installation's label. What runs is kept until its next restart. A workspace that has "
+            "containers or volumes of its own gets nothing. It asks first.\n"
+            "Only do this when the server that made them runs no more.\n"
+            "With --json it prints the server's answer.",
+        .examples = "workspacectl adopt --dry-run\n"
+                    "workspacectl adopt --installation 5d0c3f7e-3c36-4d4e-9a3e-4a1f0c8f9b51 --yes",
+        .options = adopt_options,
+        .needs_server = TRUE,
+        .run = adopt_run,
+    },
+    {
         .name = "reap",
         .words = "",
         .summary = "remove what the server left over in the engine",
@@ -277,9 +294,9 @@ const Command commands[] = {
         .name = "help",
         .words = "[COMMAND]",
         .words_max = 1,
-        .word_choices =
-            "list create chat logs status restart pause resume hibernate doctor reap delete events "
-            "open token completion",
+        .word_choices = "list create chat logs status restart pause resume hibernate doctor adopt "
+                        "reap delete events "
+                        "open token completion",
         .summary = "print the page of a command",
         .run = help_run,
     },

@@ -16,15 +16,6 @@ static gboolean child(JsonView object, const char *key, JsonKind kind, JsonView 
     return json_view_member(object, key, JSON_KEYS_EXACT, value) && json_view_kind(*value) == kind;
 }
 
-static gboolean flag(JsonView object, const char *key)
-{
-    JsonView value;
-    gboolean is_set = FALSE;
-
-    return json_view_member(object, key, JSON_KEYS_EXACT, &value) &&
-           json_view_bool(value, &is_set) && is_set;
-}
-
 /* `fallback` when it is absent or null. */
 static gint64 number(JsonView object, const char *key, gint64 fallback)
 {
@@ -94,7 +85,7 @@ static void check_loops(JsonView answer, Report *report)
         g_autofree char *name = json_view_text_dup(walk.key, NULL);
         gint64 ago = number(walk.value, "seconds_ago", 0);
 
-        if (flag(walk.value, "healthy"))
+        if (api_flag(walk.value, "healthy"))
             continue;
         stuck++;
         g_autofree char *what =
@@ -116,7 +107,7 @@ static void check_engine(JsonView house, Report *report)
     g_autofree char *kind = text(engine, "kind");
     g_autofree char *since = text(engine, "down_since");
     report->uses_docker = strcmp(kind, "docker") == 0 || strcmp(kind, "podman") == 0;
-    report->is_engine_up = flag(engine, "up");
+    report->is_engine_up = api_flag(engine, "up");
     if (!*kind) {
         report_add(report, FINDING_NOTE, "engine", reason_sentence(REASON_NO_ENGINE), NULL,
                    reason_hint(REASON_NO_ENGINE));
@@ -221,7 +212,7 @@ static void row_read(JsonView object, Row *row)
         .next_attempt = text(object, "next_attempt_at"),
         .attempts = number(object, "attempts", 0),
         .exit_code = number(object, "exit_code", -1),
-        .is_as_wished = flag(object, "as_wished"),
+        .is_as_wished = api_flag(object, "as_wished"),
     };
 }
 

@@ -10,15 +10,6 @@ const Option reap_options[] = {
     {0},
 };
 
-static gboolean is_true(JsonView object, const char *key)
-{
-    JsonView value;
-    gboolean flag = FALSE;
-
-    return json_view_member(object, key, JSON_KEYS_EXACT, &value) && json_view_bool(value, &flag) &&
-           flag;
-}
-
 /* Gives how many were listed. */
 static guint print_orphans(JsonView answer, gboolean is_dry)
 {
@@ -32,9 +23,9 @@ static guint print_orphans(JsonView answer, gboolean is_dry)
         g_autofree char *kind = api_text_dup(walk.value, "kind");
         g_autofree char *name = api_text_dup(walk.value, "name");
         g_autofree char *cell = terminal_cell_dup(name ? name : "", 0);
-        const char *verdict = is_dry                           ? "would be removed"
-                              : is_true(walk.value, "removed") ? "removed"
-                                                               : "could not be removed yet";
+        const char *verdict = is_dry                            ? "would be removed"
+                              : api_flag(walk.value, "removed") ? "removed"
+                                                                : "could not be removed yet";
 
         printf("%s %s: %s\n", kind ? kind : "object", cell, verdict);
     }

@@ -10,9 +10,10 @@ gboolean api_ready(ApiCall *call, GError **error);
 gboolean api_liveness(ApiCall *call, GError **error);
 gboolean api_metrics(ApiCall *call, GError **error);
 
-/* runtime.c, runtime_orphans.c: spec 02 section 17.3 A, J */
+/* runtime.c, runtime_adopt.c, runtime_orphans.c: spec 02 section 17.3 A, J */
 gboolean api_runtime_list(ApiCall *call, GError **error);
 gboolean api_runtime_confirm(ApiCall *call, GError **error);
+gboolean api_runtime_adopt(ApiCall *call, GError **error);
 gboolean api_runtime_orphans(ApiCall *call, GError **error);
 gboolean api_runtime_reap(ApiCall *call, GError **error);
 

@@ -15,6 +15,7 @@ const Route api_routes[] = {
     {"GET", "/admin/liveness", AUTH_ADMIN, 0, 4 * KIB, api_liveness},
     {"GET", "/admin/runtime", AUTH_ADMIN, 0, 4 * KIB, api_runtime_list},
     {"POST", "/admin/runtime/confirm", AUTH_ADMIN, 0, 64 * KIB, api_runtime_confirm},
+    {"POST", "/admin/runtime/adopt", AUTH_ADMIN, 0, 64 * KIB, api_runtime_adopt},
     {"GET", "/admin/runtime/orphans", AUTH_ADMIN, 0, 4 * KIB, api_runtime_orphans},
     {"POST", "/admin/runtime/reap", AUTH_ADMIN, 0, 4 * KIB, api_runtime_reap},
     {"POST", "/admin/workspace-images/refresh", AUTH_ADMIN, 0, 64 * KIB, api_image_refresh},

@@ -5,6 +5,7 @@
 #include "a2a/body_fields.h"
 #include "api/handlers.h"
 #include "base/clock.h"
+#include "store/adopted.h"
 
 #include <string.h>
 
@@ -69,9 +70,10 @@ static void write_held(JsonOut *out, const ReconcilerStatus *status)
 static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
 {
     ReconcilerStatus status;
-    gint64 pending = 0, oldest_us = 0;
+    gint64 pending = 0, oldest_us = 0, adopted = 0;
 
-    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, error))
+    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, error) ||
+        !store_adopted_count(call->api->db, &adopted, error))
         return FALSE;
     reconciler_status(call->api->reconciler, &status);
     json_out_text(out, "version", WORKSPACED_VERSION);
@@ -82,6 +84,7 @@ static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
     json_out_int(out, "operations", status.operations_running);
     json_out_int(out, "managed_containers", status.managed_containers);
     json_out_int(out, "managed_volumes", status.managed_volumes);
+    json_out_int(out, "adopted", adopted);
     json_out_int(out, "orphans", status.orphans);
     json_out_int(out, "quarantined", status.quarantined);
     json_out_int(out, "removals_pending", pending);

@@ -1,8 +1,6 @@
 /* What nobody wishes: to see, and to remove before its time. Source: spec 02, section 17.3 E, J. */
 #include "api/handlers.h"
 
-#include <string.h>
-
 #define PATIENCE_MS 15000 /* for one pass; it removes by the engine's own deadlines */
 
 static void write_orphan(JsonOut *out, const ReconcilerOrphan *orphan)
@@ -66,16 +64,6 @@ static void write_reaped(JsonOut *out, const GPtrArray *found, const GPtrArray *
     json_out_int(out, "removed", removed);
 }
 
-/* Whoever writes dry_run=1 wants nothing removed: what is not understood must not remove. */
-static gboolean read_dry_run(const ApiCall *call, gboolean *dry_run, GError **error)
-{
-    const char *text = http_request_query(call->request, "dry_run");
-
-    *dry_run = g_strcmp0(text, "true") == 0;
-    return !text || *dry_run || strcmp(text, "false") == 0 ||
-           error_set(error, ERROR_INVALID, "dry_run must be true or false");
-}
-
 gboolean api_runtime_reap(ApiCall *call, GError **error)
 {
     gboolean dry_run = FALSE;
@@ -84,7 +72,7 @@ gboolean api_runtime_reap(ApiCall *call, GError **error)
     g_autoptr(GString) json = g_string_new(NULL);
     JsonOut out = json_out_start(json);
 
-    if (!read_dry_run(call, &dry_run, error) ||
+    if (!api_query_dry_run(call, &dry_run, error) ||
         !reconciler_reap(call->api->reconciler, dry_run, PATIENCE_MS, &found, &left, error))
         return FALSE;
     json_out_object(&out, NULL);

@@ -12,18 +12,16 @@
 
 /* ---- Looking ---- */
 
-static gboolean is_foreign(const ContainerInfo *info, const char *installation)
-{
-    return g_strcmp0(info->labels.installation, installation) != 0;
-}
-
 /* The daemon filters; a proxy or an old Podman that does not must not make us touch what is not
  * ours. */
 static void drop_foreign(GPtrArray *containers, const char *installation)
 {
-    for (guint i = containers->len; i > 0; i--)
-        if (is_foreign(containers->pdata[i - 1], installation))
+    for (guint i = containers->len; i > 0; i--) {
+        const ContainerInfo *info = containers->pdata[i - 1];
+
+        if (!engine_labels_belong(&info->labels, installation))
             g_ptr_array_remove_index(containers, i - 1);
+    }
 }
 
 gboolean docker_list(Engine *self, const char *installation, GPtrArray **containers, GError **error)

@@ -128,7 +128,6 @@ gint64 docker_json_time(JsonView object, const char *key)
 
 char *docker_json_filters(const char *type, const char *installation)
 {
-    g_autofree char *label = g_strconcat(ENGINE_LABEL_INSTALLATION "=", installation, NULL);
     g_autoptr(GString) text = g_string_new(NULL);
     JsonOut out = json_out_start(text);
 
@@ -138,9 +137,13 @@ char *docker_json_filters(const char *type, const char *installation)
         json_out_text(&out, NULL, type);
         json_out_end(&out);
     }
-    json_out_array(&out, "label");
-    json_out_text(&out, NULL, label);
-    json_out_end(&out);
+    if (installation) {
+        g_autofree char *label = g_strconcat(ENGINE_LABEL_INSTALLATION "=", installation, NULL);
+
+        json_out_array(&out, "label");
+        json_out_text(&out, NULL, label);
+        json_out_end(&out);
+    }
     json_out_end(&out);
     return g_uri_escape_string(text->str, NULL, FALSE);
 }

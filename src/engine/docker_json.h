@@ -28,7 +28,6 @@ gint64 docker_json_time(JsonView object, const char *key);
  * keys. */
 gboolean docker_json_key_is(JsonView key, const char *name);
 
-/* {"workspaced.installation":"...",...} as a query's `filters` value, escaped:
- * {"label":["<label>=<value>"]}, with
- * {"type":["container"]} when `type` is not NULL. Caller owns it. */
+/* A query's `filters` value, escaped: {"type":["container"],"label":["<label>=<value>"]}, each only
+ * when its argument is not NULL. Caller owns it. */
 char *docker_json_filters(const char *type, const char *installation);

@@ -76,7 +76,7 @@ static gboolean read_element(JsonWalk *element, const char *installation, GPtrAr
     }
     if (!info->name || !*info->name)
         return error_set(error, ERROR_INTERNAL, "docker: a volume without a name");
-    if (g_strcmp0(info->labels.installation, installation) == 0)
+    if (engine_labels_belong(&info->labels, installation))
         g_ptr_array_add(volumes, g_steal_pointer(&info));
     return TRUE;
 }

@@ -241,7 +241,7 @@ gboolean engine_list(Engine *engine, const char *installation, GPtrArray **conta
 {
     g_return_val_if_fail(containers, FALSE);
     if (!reach_check(engine, ENGINE_OPERATION_LIST, error) ||
-        !ref_check("installation", installation, error))
+        (installation && !ref_check("installation", installation, error)))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_LIST);
     return call_end(&call, engine->ops->list(engine, installation, containers, &call.cause), NULL,
@@ -363,7 +363,7 @@ gboolean engine_volume_list(Engine *engine, const char *installation, GPtrArray 
 {
     g_return_val_if_fail(volumes, FALSE);
     if (!reach_check(engine, ENGINE_OPERATION_VOLUME_LIST, error) ||
-        !ref_check("installation", installation, error))
+        (installation && !ref_check("installation", installation, error)))
         return FALSE;
     Call call = call_begin(engine, ENGINE_OPERATION_VOLUME_LIST);
     return call_end(&call, engine->ops->volume_list(engine, installation, volumes, &call.cause),

@@ -45,6 +45,8 @@ typedef struct {
 } EngineLabels;
 void engine_labels_clear(EngineLabels *labels);
 void engine_labels_copy(EngineLabels *to, const EngineLabels *from); /* `to` is uninitialised */
+/* Whether a list for `installation` (NULL: for everybody) has an object with these labels. */
+gboolean engine_labels_belong(const EngineLabels *labels, const char *installation);
 
 /* ---- Values ---- */
 
@@ -212,9 +214,10 @@ typedef struct {
     /* Required. */
     gboolean (*info)(Engine *self, EngineInfo **info, GError **error);
 
-    /* Required. All containers, in any state, that carry the installation label `installation`. The
-     * list is complete or the call fails. `containers` is a GPtrArray of ContainerInfo with a free
-     * function; address only in inspect. */
+    /* Required. All containers, in any state, that carry the installation label `installation`;
+     * NULL: everybody's, also those without a label of ours. The list is complete or the call
+     * fails. `containers` is a GPtrArray of ContainerInfo with a free function; address only in
+     * inspect. */
     gboolean (*list)(Engine *self, const char *installation, GPtrArray **containers,
                      GError **error);
     /* Required. ERROR_NOT_FOUND: verified absent. */
@@ -242,7 +245,7 @@ typedef struct {
     gboolean (*volume_create)(Engine *self, const char *name, const EngineLabels *labels,
                               EngineLabels *existing, GError **error);
     gboolean (*volume_list)(Engine *self, const char *installation, GPtrArray **volumes,
-                            GError **error); /* Required; GPtrArray of VolumeInfo */
+                            GError **error); /* Required; likewise, GPtrArray of VolumeInfo */
     /* Required. Already gone is success. ERROR_CONFLICT: in use. */
     gboolean (*volume_remove)(Engine *self, const char *name, GError **error);
     /* Required (may do nothing). Makes the network if absent; never touches one that is there. */

@@ -19,6 +19,11 @@ void engine_labels_copy(EngineLabels *to, const EngineLabels *from)
     };
 }
 
+gboolean engine_labels_belong(const EngineLabels *labels, const char *installation)
+{
+    return !installation || g_strcmp0(labels->installation, installation) == 0;
+}
+
 void engine_info_free(EngineInfo *info)
 {
     if (!info)

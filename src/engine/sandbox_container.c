@@ -100,7 +100,7 @@ gboolean sandbox_list(Engine *self, const char *installation, GPtrArray **contai
             g_propagate_error(error, g_steal_pointer(&cause));
             return error_prefix(error, "container %s", (char *)ids->pdata[i]);
         }
-        if (g_strcmp0(container->record->labels.installation, installation) != 0)
+        if (!engine_labels_belong(&container->record->labels, installation))
             continue;
         ContainerInfo *info = info_new(container);
         g_clear_pointer(&info->address, g_free);

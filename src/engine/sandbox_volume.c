@@ -117,7 +117,7 @@ gboolean sandbox_volume_list(Engine *self, const char *installation, GPtrArray *
             g_propagate_error(error, g_steal_pointer(&cause));
             return FALSE;
         }
-        if (g_strcmp0(info->labels.installation, installation) == 0)
+        if (engine_labels_belong(&info->labels, installation))
             g_ptr_array_add(found, g_steal_pointer(&info));
     }
     if (!names)

@@ -16,8 +16,7 @@ static gboolean find_own(Reconciler *reconciler, const char *id, ContainerInfo *
 
     if (!reconciler->options.engine ||
         !store_runtime_find(reconciler->options.db, id, &row, NULL) || !row || !row->container_id ||
-        !*row->container_id ||
-        !engine_inspect(reconciler->options.engine, row->container_id, &found, NULL) ||
+        !*row->container_id || !owned_inspect(reconciler, row->container_id, &found, NULL) ||
         !observe_is_ours(reconciler, &found->labels, id))
         return FALSE;
     *info = g_steal_pointer(&found);

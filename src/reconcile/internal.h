@@ -14,6 +14,7 @@
 #include "provision/tiers.h"
 #include "reconcile/executor.h"
 #include "reconcile/images.h"
+#include "reconcile/owned.h"
 #include "reconcile/plan.h"
 #include "reconcile/reconciler.h"
 #include "reconcile/sightings.h"
@@ -72,6 +73,11 @@ void reconciler_want_review(Reconciler *reconciler);
 void reconciler_count_deletion(Reconciler *reconciler, const char *kind, const char *reason);
 /* Nothing of the workspace is left: whoever waits for it goes on. */
 void reconciler_note_gone(Reconciler *reconciler, const char *id);
+/* Whether an administrator's order can be carried out now: there is an engine, it answers, and
+ * nothing is held. `done`: the word for the sentence ("removed"). ERROR_CONFLICT,
+ * ERROR_UNAVAILABLE. */
+G_GNUC_WARN_UNUSED_RESULT gboolean reconciler_check_open(Reconciler *reconciler, const char *done,
+                                                         GError **error);
 /* A copy of what the host has; NULL: not known yet. Caller owns it. */
 EngineInfo *reconciler_host_dup(Reconciler *reconciler);
 

@@ -148,7 +148,7 @@ gboolean reconciler_find_address(Reconciler *reconciler, const char *workspace_i
         return FALSE;
     if (has_container(reconciler, row))
         ref = row->container_id;
-    if (!engine_inspect(reconciler->options.engine, ref, &info, NULL) ||
+    if (!owned_inspect(reconciler, ref, &info, NULL) ||
         !observe_is_ours(reconciler, &info->labels, workspace_id))
         return FALSE;
     *url = plan_url_dup(info);

@@ -24,7 +24,7 @@ static gboolean add(Look *look, const char *ref, gboolean *is_foreign, GError **
     g_autoptr(ContainerInfo) info = NULL;
     g_autoptr(GError) cause = NULL;
 
-    if (!engine_inspect(look->reconciler->options.engine, ref, &info, &cause)) {
+    if (!owned_inspect(look->reconciler, ref, &info, &cause)) {
         if (error_is(cause, ERROR_NOT_FOUND))
             return TRUE;
         g_propagate_error(error, g_steal_pointer(&cause));

@@ -345,25 +345,12 @@ GPtrArray *reconciler_orphans(Reconciler *reconciler)
     return sightings_list(reconciler->sightings);
 }
 
-static gboolean check_open(Reconciler *reconciler, GError **error)
-{
-    ReconcilerStatus status;
-
-    reconciler_status(reconciler, &status);
-    if (!status.has_engine)
-        return error_set(error, ERROR_CONFLICT, "%s", reason_sentence(REASON_NO_ENGINE));
-    if (status.held)
-        return error_set(error, ERROR_CONFLICT, "nothing is removed now: %s", status.held_why);
-    return !status.engine_down_since_us ||
-           error_set(error, ERROR_UNAVAILABLE, "the engine is down");
-}
-
 gboolean reconciler_reap(Reconciler *reconciler, gboolean dry_run, guint patience_ms,
                          GPtrArray **found, GPtrArray **left, GError **error)
 {
     g_autoptr(GPtrArray) before = NULL;
 
-    if (!check_open(reconciler, error) ||
+    if (!reconciler_check_open(reconciler, "removed", error) ||
         !reconciler_await_pass(reconciler, FALSE, patience_ms, error))
         return FALSE;
     before = sightings_list(reconciler->sightings);

@@ -56,8 +56,8 @@ static gboolean take_sight(Reconciler *reconciler, Sight *sight, GError **error)
     const ReconcilerOptions *options = &reconciler->options;
 
     if (options->engine && !engine_is_hosted(options->engine) &&
-        (!engine_list(options->engine, options->installation, &sight->containers, error) ||
-         !engine_volume_list(options->engine, options->installation, &sight->volumes, error)))
+        (!owned_containers(reconciler, &sight->containers, error) ||
+         !owned_volumes(reconciler, &sight->volumes, error)))
         return FALSE;
     sight->wishes = store_runtime_list_brief(options->db, error);
     if (!sight->wishes)

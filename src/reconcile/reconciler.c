@@ -320,6 +320,19 @@ gboolean reconciler_garbage(Reconciler *reconciler, gint64 *pending, gint64 *old
     return store_garbage_count(reconciler->options.db, clock_now_us(), pending, oldest_us, error);
 }
 
+gboolean reconciler_check_open(Reconciler *reconciler, const char *done, GError **error)
+{
+    ReconcilerStatus status;
+
+    reconciler_status(reconciler, &status);
+    if (!status.has_engine)
+        return error_set(error, ERROR_CONFLICT, "%s", reason_sentence(REASON_NO_ENGINE));
+    if (status.held)
+        return error_set(error, ERROR_CONFLICT, "nothing is %s now: %s", done, status.held_why);
+    return !status.engine_down_since_us ||
+           error_set(error, ERROR_UNAVAILABLE, "the engine is down");
+}
+
 gboolean reconciler_await_pass(Reconciler *reconciler, gboolean reaps, guint patience_ms,
                                GError **error)
 {

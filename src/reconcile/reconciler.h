@@ -132,6 +132,32 @@ GPtrArray *reconciler_orphans(Reconciler *reconciler);
 gboolean reconciler_reap(Reconciler *reconciler, gboolean dry_run, guint patience_ms,
                          GPtrArray **found, GPtrArray **left, GError **error);
 
+/* What an administrator gives to workspaces of ours: objects that an engine's labels give to
+ * nobody, or to another installation. */
+typedef struct {
+    const char *installation; /* whose they were; NULL: without our labels, by their exact names */
+    const char *workspace_id; /* only this one's; NULL: everybody's */
+    gboolean dry_run;         /* only say */
+} ReconcilerAdoption;
+typedef struct {
+    const char *kind; /* static: "container", "volume" */
+    char *ref;        /* id of a container, name of a volume */
+    char *name;
+    char *workspace_id; /* NULL: none of ours is meant */
+    gboolean is_ours;   /* from now on; in a dry run: would be */
+    const char *why;    /* static: why not; NULL when it is */
+} ReconcilerAdopted;
+void reconciler_adopted_free(ReconcilerAdopted *adopted); /* NULL is fine */
+/* Each workspace gets all that is its own by name or former label, or nothing, in one transaction
+ * that raises its generation: what runs is kept and goes at the next restart, what does not is
+ * replaced at once, and all goes when the workspace is deleted, or is already. A workspace that has
+ * a container or volume of ours gets nothing. `found`: GPtrArray of ReconcilerAdopted, the
+ * caller's. Errors: ERROR_INVALID: it is our own installation; ERROR_CONFLICT: nothing may be
+ * adopted now, or of this engine; those of engine and database. Repeatable. May block as long as
+ * two listings. Thread: workers. Source: spec 02, section 17.3 A, J. */
+gboolean reconciler_adopt(Reconciler *reconciler, const ReconcilerAdoption *adoption,
+                          GPtrArray **found, GError **error);
+
 /* The installation id. Borrowed. */
 const char *reconciler_installation(const Reconciler *reconciler);
 /* The id of the engine that answered last; NULL: none yet. Caller owns it. */

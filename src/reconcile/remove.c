@@ -93,12 +93,6 @@ static gboolean remove_volume(Reconciler *reconciler, const char *name, const ch
     return TRUE;
 }
 
-static gboolean list_volumes(Reconciler *reconciler, GPtrArray **volumes, GError **error)
-{
-    return engine_volume_list(reconciler->options.engine, reconciler->options.installation, volumes,
-                              error);
-}
-
 /* All that carry the workspace's label, whatever they are called; they leave the list. One that
  * cannot go yet does not keep the others. */
 static gboolean remove_volumes_of(Look *look, GPtrArray *volumes, GError **error)
@@ -143,7 +137,7 @@ static gboolean sweep_container(Sweep *sweep, const GarbageRow *intent, GError *
     g_autoptr(ContainerInfo) info = NULL;
     g_autoptr(GError) cause = NULL;
 
-    if (!engine_inspect(engine, intent->ref, &info, &cause)) {
+    if (!owned_inspect(sweep->reconciler, intent->ref, &info, &cause)) {
         if (error_is(cause, ERROR_NOT_FOUND))
             return TRUE;
         g_propagate_error(error, g_steal_pointer(&cause));
@@ -193,7 +187,7 @@ static gboolean sweep_volume(Sweep *sweep, const GarbageRow *intent, GError **er
     const VolumeInfo *volume = NULL;
     gboolean used = FALSE;
 
-    if (!sweep->volumes && !list_volumes(sweep->reconciler, &sweep->volumes, error))
+    if (!sweep->volumes && !owned_volumes(sweep->reconciler, &sweep->volumes, error))
         return FALSE;
     volume = find_volume(sweep->volumes, intent->ref);
     if (!volume || !may_remove(sweep, intent, &volume->labels))
@@ -319,7 +313,7 @@ static gboolean remove_rest(Look *look, GError **error)
         return drop_intents(look, error);
     if (look_is_hosted(look))
         return sweep_of(reconciler, look->id, FALSE, NULL, error);
-    return list_volumes(reconciler, &volumes, error) && remove_volumes_of(look, volumes, error) &&
+    return owned_volumes(reconciler, &volumes, error) && remove_volumes_of(look, volumes, error) &&
            sweep_of(reconciler, look->id, FALSE, volumes, error);
 }
 

@@ -104,7 +104,7 @@ static gboolean make_volume(Look *look, VolumeKind kind, const char *name, gbool
     };
     EngineLabels existing = {0};
 
-    if (!engine_volume_create(engine_of(look), name, &labels, &existing, error))
+    if (!owned_volume_create(look->reconciler, name, &labels, &existing, error))
         return FALSE;
     *is_ours = observe_is_ours(look->reconciler, &existing, look->id);
     engine_labels_clear(&existing);
@@ -290,7 +290,7 @@ static char *find_url(Look *look, const ContainerInfo *container)
         g_autoptr(ContainerInfo) again = NULL;
 
         cancel_wait_until(look->reconciler->cancel, clock_monotonic_us() + ADDRESS_WAIT_US);
-        if (engine_inspect(engine_of(look), container->id, &again, NULL))
+        if (owned_inspect(look->reconciler, container->id, &again, NULL))
             url = plan_url_dup(again);
     }
     return url ? url : g_strdup_printf("http://%s:%u", container->name, AGENT_DEFAULT_PORT);
@@ -331,7 +331,7 @@ static gboolean adopt_at_once(Look *look, const char *container_id, GError **err
 {
     g_autoptr(ContainerInfo) info = NULL;
 
-    if (!engine_inspect(engine_of(look), container_id, &info, NULL) ||
+    if (!owned_inspect(look->reconciler, container_id, &info, NULL) ||
         info->state != CONTAINER_RUNNING)
         return TRUE;
     return start_adopt(look, info, error);

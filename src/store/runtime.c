@@ -472,9 +472,14 @@ gboolean store_runtime_delete_gone(Db *db, const char *workspace_id, gint64 gene
         " AND generation = $2 AND phase = 'gone'"
         " AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.id = $1 AND w.status <> 'removed')"
         " AND NOT EXISTS (SELECT 1 FROM runtime_gc g WHERE g.workspace_id = $1)";
+    static const char adoptions[] = "DELETE FROM adopted_objects WHERE workspace_id = $1";
+    g_autoptr(DbTransaction) own = NULL;
     gint64 rows = 0;
 
-    if (!db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_INT(generation)))
+    if (!joined_begin(db, &own, error) ||
+        !db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_INT(generation)) ||
+        (rows == 1 && !db_exec(db, adoptions, NULL, error, DB_TEXT(workspace_id))) ||
+        !joined_commit(&own, error))
         return error_prefix(error, "forget workspace %s", workspace_id);
     *deleted = rows == 1;
     return TRUE;

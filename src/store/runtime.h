@@ -182,8 +182,9 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_fail(Db *db, const char *worksp
 /* Keeps the last lines of a container about to go. Not fenced. NULL clears. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_save_log(Db *db, const char *workspace_id,
                                                           const char *log, GError **error);
-/* Deletes the row when its wish is still `absent` of this generation, its phase `gone`, its
- * workspace removed or purged, and no intent of it is left in runtime_gc. */
+/* Deletes the row, and the adoptions of its workspace, when its wish is still `absent` of this
+ * generation, its phase `gone`, its workspace removed or purged, and no intent of it is left in
+ * runtime_gc. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_delete_gone(Db *db, const char *workspace_id,
                                                              gint64 generation, gboolean *deleted,
                                                              GError **error);

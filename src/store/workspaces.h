@@ -30,6 +30,11 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_find(Db *db, const char *id, 
 /* The same; none: ERROR_NOT_FOUND "workspace not found". */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_load(Db *db, const char *id, WorkspaceRow **row,
                                                         GError **error);
+/* The id that begins with `start`; removed rows included. "" when there is none or more than one:
+ * `count` says (0, 1, 2 for several). */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_find_start(Db *db, const char *start,
+                                                              char id[ID_SIZE], guint *count,
+                                                              GError **error);
 /* All that are not removed, by creation time (NULL last), then id: the list of clients and the
  * content of the tree in memory. GPtrArray of WorkspaceRow, owned; NULL on an error. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_workspace_list_live(Db *db, GError **error);

@@ -2,6 +2,8 @@
 #include "store/columns.h"
 #include "store/workspaces.h"
 
+#include <string.h>
+
 /* The order of read_row. */
 #define ROW_SELECT                                                                                 \
     "SELECT w.id, w.name, w.role, w.tier, w.status, w.source_bundle_id, w.agent_card, w.url,"      \
@@ -125,6 +127,23 @@ gboolean store_workspace_load(Db *db, const char *id, WorkspaceRow **row, GError
     if (!found)
         return error_set(error, ERROR_NOT_FOUND, "workspace not found");
     *row = found;
+    return TRUE;
+}
+
+/* Not by a range of the index: databases order texts by languages. */
+gboolean store_workspace_find_start(Db *db, const char *start, char id[ID_SIZE], guint *count,
+                                    GError **error)
+{
+    static const char sql[] = "SELECT id FROM workspaces WHERE substr(id, 1, $2) = $1 LIMIT 2";
+    g_autoptr(DbRows) rows =
+        db_query(db, sql, error, DB_TEXT(start), DB_INT((gint64)strlen(start)));
+
+    if (!rows)
+        return error_prefix(error, "find the workspace that begins with %s", start);
+    for (*count = 0; db_rows_next(rows); ++*count)
+        column_id(rows, 0, id);
+    if (*count != 1)
+        id[0] = '\0';
     return TRUE;
 }
 

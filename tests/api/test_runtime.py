@@ -89,10 +89,62 @@ def test_orphans_need_an_engine_to_be_reaped(api):
         assert answer.status_code == 409 and "no container engine" in answer.json()["error"]
 
 
+@pytest.mark.parametrize("action", ["reap", "adopt"])
 @pytest.mark.parametrize("value", ["1", "yes", "True", ""])
-def test_a_dry_run_that_is_not_understood_removes_nothing(api, value):
-    answer = api.post(f"/admin/runtime/reap?dry_run={value}")
+def test_a_dry_run_that_is_not_understood_does_nothing(api, action, value):
+    answer = api.post(f"/admin/runtime/{action}?dry_run={value}")
     assert answer.status_code == 400 and "dry_run" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "body, status, said",
+    [
+        (b"{", 400, ""),
+        (b"[]", 400, ""),
+        (b'{"installation": 7}', 400, "installation"),
+        (b'{"installation": "somebody"}', 400, "installation"),
+        (b'{"workspace_id": "ws-1"}', 400, "workspace_id"),
+        (b'{"workspace_id": "0e5bcfff-18ca-4d1e-8b7a-000000000001"}', 404, "workspace not found"),
+        (b"", 409, "no container engine"),
+    ],
+)
+def test_adopt_reads_its_body(api, body, status, said):
+    answer = api.request("POST", "/admin/runtime/adopt", data=body)
+    assert answer.status_code == status and said in answer.json()["error"]
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_the_workspaces_of_a_former_installation_are_adopted(kind, tmp_path):
+    """The data folder stays, the installation is new, and the database forgot what was wished."""
+    (tmp_path / "data").mkdir()
+    database = make_database(kind, tmp_path)
+    server = Server(tmp_path / "data", database, WORKSPACED_ENGINE="sandbox")
+    server.expected_log = ["another installation", "until an administrator confirms"]
+    try:
+        server.start()
+        id_ = server.create("Moved")
+        server.wait_status(id_, "online")
+        container, former = rows(server)[0]["container"], server.installation()
+        server.stop()
+        server.settings["WORKSPACED_INSTALLATION_ID"] = str(uuid.uuid4())
+        database.execute("DELETE FROM workspace_runtime")
+        server.start()
+        wait_for(lambda: server.get("/ready").json().get("held"), what="the dispute")
+        assert server.post("/admin/runtime/adopt", json={"installation": former}).status_code == 409
+        server.post("/admin/runtime/confirm", json={"installation": server.settings["WORKSPACED_INSTALLATION_ID"]})
+        wait_for(lambda: server.get("/ready").status_code == 200, what="the end of the dispute")
+        ours = {"installation": server.settings["WORKSPACED_INSTALLATION_ID"]}
+        assert server.post("/admin/runtime/adopt", json=ours).status_code == 400
+        answer = server.post("/admin/runtime/adopt", json={"installation": former, "workspace_id": id_.upper()}).json()
+        assert answer["adopted"] == answer["count"] == 3 and {one["kind"] for one in answer["objects"]} == {"container", "volume"}
+        row = wait_for(lambda: rows(server, f"?workspace_id={id_}&as_wished=true"), what="the wish")[0]
+        assert row["container"] == container and server.get("/admin/runtime").json()["adopted"] == 3
+        assert server.delete(f"/workspaces/{id_}?confirm=true").json()["cleanup"] == "done"
+        server.stop()
+        assert not list((tmp_path / "data" / "sandbox").glob("*/ws-*"))
+    finally:
+        server.close()
+        database.drop()
 
 
 def test_what_nobody_wishes_is_shown_and_reaped(tmp_path):

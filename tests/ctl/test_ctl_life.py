@@ -60,6 +60,20 @@ def test_status_of_one_that_is_well(ctl, fake):
         assert "online" in done.stdout and "reason" not in done.stdout
 
 
+def test_adopt(ctl, fake):
+    objects = [{"kind": "volume", "name": "ws-a-configs", "adopted": True, "why": None},
+               {"kind": "container", "name": "ws-b", "adopted": False, "why": "no workspace here has this id"}]  # fmt: skip
+    fake.on("POST", "/admin/runtime/adopt", (200, {"count": 2, "objects": objects}))
+    left = "container ws-b: left alone: no workspace here has this id\n"
+    assert ctl("adopt", "--dry-run").stdout == f"volume ws-a-configs: would be adopted\n{left}"
+    assert ctl("adopt").returncode == 2  # nobody can be asked
+    assert ctl("adopt", "--yes", "--installation", ROOT).stdout == f"volume ws-a-configs: adopted\n{left}"
+    calls = fake.seen("POST", "/admin/runtime/adopt")
+    assert [(call.query, call.body) for call in calls] == [({"dry_run": "true"}, {}), ({}, {"installation": ROOT})]
+    fake.on("POST", "/admin/runtime/adopt", (200, {"count": 0, "objects": []}))
+    assert ctl("adopt", "--yes").stdout == "nothing is there to adopt\n"
+
+
 def test_reap(ctl, fake):
     fake.on("POST", "/admin/runtime/reap", (200, {"count": 1, "orphans": [{**ORPHAN, "removed": True}]}))
     assert ctl("reap", "--dry-run").stdout == "container ws-old: would be removed\n"

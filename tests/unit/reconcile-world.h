@@ -375,6 +375,12 @@ static inline gboolean world_engine_info(Engine *self, EngineInfo **info, GError
     return TRUE;
 }
 
+/* Everybody's without an installation. */
+static inline gboolean world_lists(const WorldLabels *labels, const char *installation)
+{
+    return !installation || strcmp(labels->installation, installation) == 0;
+}
+
 static inline gboolean world_list(Engine *self, const char *installation, GPtrArray **containers,
                                   GError **error)
 {
@@ -384,8 +390,7 @@ static inline gboolean world_list(Engine *self, const char *installation, GPtrAr
         return FALSE;
     *containers = g_ptr_array_new_with_free_func((GDestroyNotify)container_info_free);
     for (guint i = 0; i < WORLD_CONTAINERS; i++)
-        if (world->containers[i].exists &&
-            strcmp(world->containers[i].labels.installation, installation) == 0)
+        if (world->containers[i].exists && world_lists(&world->containers[i].labels, installation))
             g_ptr_array_add(*containers, world_info(&world->containers[i], FALSE));
     world_unlock(world);
     return TRUE;
@@ -602,8 +607,7 @@ static inline gboolean world_volume_list(Engine *self, const char *installation,
         return FALSE;
     *volumes = g_ptr_array_new_with_free_func((GDestroyNotify)volume_info_free);
     for (guint i = 0; i < WORLD_VOLUMES; i++)
-        if (world->volumes[i].exists &&
-            strcmp(world->volumes[i].labels.installation, installation) == 0) {
+        if (world->volumes[i].exists && world_lists(&world->volumes[i].labels, installation)) {
             VolumeInfo *info = g_new0(VolumeInfo, 1);
 
             info->name = g_strdup(world->volumes[i].name);

@@ -43,6 +43,14 @@ static void test_volume_keeps_its_files(Case *test, gconstpointer data)
     g_assert_no_error(error);
 }
 
+static gboolean has_volume(const GPtrArray *volumes, const char *name)
+{
+    for (guint i = 0; i < volumes->len; i++)
+        if (strcmp(((VolumeInfo *)volumes->pdata[i])->name, name) == 0)
+            return TRUE;
+    return FALSE;
+}
+
 static void test_volume_of_somebody_else(Case *test, gconstpointer data)
 {
     g_autofree char *volume = new_name(test);
@@ -51,6 +59,7 @@ static void test_volume_of_somebody_else(Case *test, gconstpointer data)
     EngineLabels existing = {0};
     g_autoptr(GPtrArray) list = NULL;
     g_autoptr(GPtrArray) none = NULL;
+    g_autoptr(GPtrArray) everybodys = NULL;
     char other[ID_SIZE];
 
     (void)data;
@@ -63,8 +72,10 @@ static void test_volume_of_somebody_else(Case *test, gconstpointer data)
     engine_labels_clear(&existing);
     g_assert_true(engine_volume_list(engine, test->installation, &list, NULL));
     g_assert_true(engine_volume_list(engine, other, &none, NULL));
+    g_assert_true(engine_volume_list(engine, NULL, &everybodys, NULL));
     g_assert_cmpuint(list->len, ==, 1);
     g_assert_cmpuint(none->len, ==, 0);
+    g_assert_true(has_volume(everybodys, volume));
     VolumeInfo *info = list->pdata[0];
     g_assert_cmpstr(info->name, ==, volume);
     g_assert_cmpstr(info->labels.workspace, ==, test->workspace);

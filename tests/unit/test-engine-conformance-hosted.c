@@ -176,6 +176,7 @@ static void test_offers_nothing_else(Case *test, gconstpointer data)
     (void)data;
     g_assert_false(engine_can_freeze(engine));
     REFUSES(engine_list(engine, test->installation, &list, &error));
+    REFUSES(engine_list(engine, NULL, &list, &error));
     REFUSES(engine_start(engine, "a", &error));
     REFUSES(engine_stop(engine, "a", 1, &error));
     REFUSES(engine_volume_create(engine, "a", &labels, &existing, &error));

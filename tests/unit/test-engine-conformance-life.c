@@ -112,6 +112,16 @@ static void test_created_is_seen_and_not_started(Case *test, gconstpointer data)
     g_assert_cmpint(info->labels.generation, ==, 7);
 }
 
+static guint count_of(const GPtrArray *containers, const char *installation)
+{
+    guint count = 0;
+
+    for (guint i = 0; i < containers->len; i++)
+        count += g_strcmp0(((ContainerInfo *)containers->pdata[i])->labels.installation,
+                           installation) == 0;
+    return count;
+}
+
 static void test_list_holds_ours_and_no_other(Case *test, gconstpointer data)
 {
     g_autofree char *first = run(test, "true");
@@ -120,6 +130,7 @@ static void test_list_holds_ours_and_no_other(Case *test, gconstpointer data)
     ContainerSpec spec = spec_of(test, name, SHELL(WAITER));
     g_autoptr(GPtrArray) list = NULL;
     g_autoptr(GPtrArray) none = NULL;
+    g_autoptr(GPtrArray) everybodys = NULL;
     char other[ID_SIZE];
 
     (void)data;
@@ -128,8 +139,10 @@ static void test_list_holds_ours_and_no_other(Case *test, gconstpointer data)
     container_info_free(wait_for_state(first, CONTAINER_EXITED));
     g_assert_true(engine_list(engine, test->installation, &list, NULL));
     g_assert_true(engine_list(engine, other, &none, NULL));
+    g_assert_true(engine_list(engine, NULL, &everybodys, NULL));
     g_assert_cmpuint(none->len, ==, 0);
     g_assert_cmpuint(list->len, ==, 2);
+    g_assert_cmpuint(count_of(everybodys, test->installation), ==, 2);
     for (guint i = 0; i < 2; i++) {
         ContainerInfo *info = list->pdata[i];
         gboolean is_first = strcmp(info->id, first) == 0;

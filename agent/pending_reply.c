@@ -2,7 +2,7 @@
 
 #include "a2a_message.h"
 #include "memory.h"
-#include "utf8.h"
+#include "utf8_boundary.h"
 
 #include <event2/buffer.h>
 #include <event2/event.h>

@@ -5,7 +5,7 @@
 #include "log.h"
 #include "memory.h"
 #include "retry.h"
-#include "utf8.h"
+#include "utf8_boundary.h"
 
 #include <event2/event.h>
 #include <jansson.h>

@@ -2,6 +2,7 @@
 
 #include "memory.h"
 #include "utf8.h"
+#include "utf8_boundary.h"
 
 #include <stdlib.h>
 #include <string.h>

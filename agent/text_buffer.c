@@ -1,7 +1,7 @@
 #include "text_buffer.h"
 
 #include "memory.h"
-#include "utf8.h"
+#include "utf8_boundary.h"
 
 #include <stdlib.h>
 #include <string.h>

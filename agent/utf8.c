@@ -119,12 +119,3 @@ char *utf8_dup_repaired(const char *text)
     utf8_repair_end(&repair, &out);
     return out.data != NULL ? out.data : memory_text_dup("");
 }
-
-size_t utf8_boundary(const char *text, size_t length, size_t limit)
-{
-    if (limit >= length)
-        return length;
-    while (limit > 0 && ((unsigned char)text[limit] & 0xc0) == 0x80)
-        limit--;
-    return limit;
-}

@@ -23,7 +23,3 @@ void utf8_repair_end(Utf8Repair *repair, TextBuffer *out);
 
 /* A repaired copy of a text; NULL gives NULL. The caller frees it. */
 char *utf8_dup_repaired(const char *text);
-
-/* The longest length <= `limit` at which valid UTF-8 text can be cut without halving a
- * character. */
-size_t utf8_boundary(const char *text, size_t length, size_t limit);

@@ -7,16 +7,6 @@
 
 #include <string.h>
 
-gboolean proxy_caller_is_reserved(const char *caller_id)
-{
-    static const char *const prefixes[] = {"webhook:", "system:", "test:", "channel:"};
-
-    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
-        if (g_str_has_prefix(caller_id, prefixes[i]))
-            return TRUE;
-    return FALSE;
-}
-
 /* ---- Admission: the checks of spec 04 section 5.2 from step 4 on ---- */
 
 typedef enum { ADMITTED, REFUSED, ASLEEP } Admission;

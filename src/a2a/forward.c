@@ -16,6 +16,16 @@
 
 /* ---- A forward's life ---- */
 
+gboolean proxy_caller_is_reserved(const char *caller_id)
+{
+    static const char *const prefixes[] = {"webhook:", "system:", "test:", "channel:"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix(caller_id, prefixes[i]))
+            return TRUE;
+    return FALSE;
+}
+
 Forward *forward_new(Proxy *proxy, const ProxyCall *call)
 {
     Forward *forward = g_new0(Forward, 1);

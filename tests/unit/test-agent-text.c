@@ -5,6 +5,7 @@
 #include "retry.h"
 #include "token.h"
 #include "utf8.h"
+#include "utf8_boundary.h"
 
 #include <glib.h>
 #include <stdlib.h>

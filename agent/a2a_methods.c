@@ -13,7 +13,7 @@ typedef bool (*MethodHandler)(A2aAgent *agent, struct evhttp_request *request,
 
 static void reply_result(struct evhttp_request *request, const RpcRequest *rpc, json_t *result)
 {
-    a2a_server_reply_json(request, HTTP_OK, rpc_result(rpc->id, result));
+    a2a_reply_json(request, HTTP_OK, rpc_result(rpc->id, result));
 }
 
 /* A message that names a task wants to go on with it. Our tasks take one message and end; the
@@ -198,6 +198,6 @@ void a2a_methods_handle(A2aAgent *agent, struct evhttp_request *request, const c
     RpcError error;
 
     if (!rpc_request_parse(bytes, length, &rpc, &error) || !dispatch(agent, request, &rpc, &error))
-        a2a_server_reply_json(request, HTTP_OK, rpc_failure(rpc.id, &error));
+        a2a_reply_json(request, HTTP_OK, rpc_failure(rpc.id, &error));
     rpc_request_clear(&rpc);
 }

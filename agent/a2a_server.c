@@ -36,29 +36,9 @@ struct A2aServer {
 
 /* Answers */
 
-static void free_text(const void *data, size_t length, void *argument)
-{
-    (void)data;
-    (void)length;
-    free(argument);
-}
-
-void a2a_server_reply_json(struct evhttp_request *request, int status, json_t *object)
-{
-    struct evbuffer *out = evbuffer_new();
-    char *text = json_dumps(object, JSON_COMPACT);
-
-    json_decref(object);
-    evbuffer_add_reference(out, text, strlen(text), free_text, text);
-    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type",
-                      "application/json");
-    evhttp_send_reply(request, status, NULL, out);
-    evbuffer_free(out);
-}
-
 static void reply_error(struct evhttp_request *request, int status, const char *reason)
 {
-    a2a_server_reply_json(request, status, json_pack("{s:s}", "error", reason));
+    a2a_reply_json(request, status, json_pack("{s:s}", "error", reason));
 }
 
 static const char *path_of(struct evhttp_request *request)
@@ -75,9 +55,9 @@ static void handle_get(A2aServer *server, struct evhttp_request *request)
 
     if (strcmp(path, "/.well-known/agent-card.json") == 0 ||
         strcmp(path, "/.well-known/agent.json") == 0) /* before A2A 0.3 */
-        a2a_server_reply_json(request, HTTP_OK, json_incref(server->card));
+        a2a_reply_json(request, HTTP_OK, json_incref(server->card));
     else if (strcmp(path, "/health") == 0)
-        a2a_server_reply_json(request, HTTP_OK, json_pack("{s:s}", "status", "ok"));
+        a2a_reply_json(request, HTTP_OK, json_pack("{s:s}", "status", "ok"));
     else
         reply_error(request, HTTP_NOTFOUND, "not found; POST a JSON-RPC request");
 }

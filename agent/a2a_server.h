@@ -5,28 +5,12 @@
  * connections as many as there are descriptors (process_table_limit_descriptors()). */
 #pragma once
 
-#include "a2a_request.h"
+#include "a2a_agent.h"
 #include "config.h"
-#include "executor.h"
-#include "task.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct event_base;
-struct evhttp_request;
-
 typedef struct A2aServer A2aServer;
-
-/* What the methods work with; all borrowed but the list. */
-typedef struct {
-    struct event_base *base;
-    TaskStore *tasks;
-    const Executor *executor;
-    const ExecutorContext *executor_context;
-    struct PendingReply *pending; /* clients that wait for a task; see pending_reply.h */
-    bool is_stopping;             /* no new tasks */
-} A2aAgent;
 
 /* Opens the listening socket.
  *   port   out: the port listened on, 0 for a Unix socket
@@ -38,6 +22,3 @@ void a2a_server_take_card(A2aServer *server, json_t *card);
 
 /* Ends waiting clients with the state their task has now, and closes everything. */
 void a2a_server_free(A2aServer *server);
-
-/* Answers with JSON; `object` is taken. */
-void a2a_server_reply_json(struct evhttp_request *request, int status, json_t *object);

@@ -98,7 +98,7 @@ static void send_result(PendingReply *reply)
 {
     json_t *result = pending_reply_result(reply->task, reply->kind, reply->with_history);
 
-    a2a_server_reply_json(release_request(reply), HTTP_OK, rpc_result(reply->rpc_id, result));
+    a2a_reply_json(release_request(reply), HTTP_OK, rpc_result(reply->rpc_id, result));
     reply_free(reply);
 }
 

@@ -7,7 +7,7 @@
  * the server. */
 #pragma once
 
-#include "a2a_server.h"
+#include "a2a_agent.h"
 
 typedef struct PendingReply PendingReply;
 

@@ -1,4 +1,4 @@
-/* The ids of machines that a platform hosts for us (engine/control_plane.c).
+/* The ids of machines that a platform hosts for us (engine/control_plane/control_plane.c).
  *
  * Such a machine is known by nothing but what is recorded about it, so its id says all that is
  * needed to find and to end it: workspace, generation, and the platform's own id, escaped so that

@@ -14,7 +14,7 @@
 #include "../unit/reconcile-house.h"
 #include "a2a/liveness.h"
 #include "a2a/registry.h"
-#include "engine/fault.h"
+#include "engine/fault/fault.h"
 #include "lifecycle/lifecycle.h"
 
 #define RANDOM_SLOTS   12

@@ -1,6 +1,6 @@
 /* Any bytes as the daemon's multiplexed stream. However they are cut, the same pieces must come
  * out, and no byte twice. */
-#include "engine/docker_frames.h"
+#include "engine/docker/frames.h"
 
 #include <stdint.h>
 #include <string.h>

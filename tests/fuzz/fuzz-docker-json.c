@@ -2,11 +2,11 @@
  * progress. What is accepted must be complete (an id, a name, a known state), and an error must
  * come with a reason. */
 #include "base/errors.h"
-#include "engine/docker.h"
-#include "engine/docker_events.h"
-#include "engine/docker_info.h"
-#include "engine/docker_json.h"
-#include "engine/docker_lines.h"
+#include "engine/docker/docker.h"
+#include "engine/docker/events.h"
+#include "engine/docker/info.h"
+#include "engine/docker/json.h"
+#include "engine/docker/lines.h"
 
 #include <stdint.h>
 #include <string.h>

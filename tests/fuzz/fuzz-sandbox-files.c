@@ -1,5 +1,5 @@
 /* Any bytes as what a container's image or archive may hold: accounts, a tar's names, a record. */
-#include "engine/sandbox_record.h"
+#include "engine/sandbox/record.h"
 #include "engine/supervisor/user.h"
 
 #include <stdint.h>

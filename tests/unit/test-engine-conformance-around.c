@@ -1,5 +1,5 @@
 /* What is around a container: volumes, networks, logs, events. */
-#include "engine/docker.h"
+#include "engine/docker/docker.h"
 #include "test-engine-conformance-world.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
  * An engine that is not there registers no case, with a note, unless
  * WORKSPACED_TEST_REQUIRE_ENGINE=1. The cases are in the files beside this one. */
 #include "engine/base_image.h"
-#include "engine/sandbox_tree.h"
+#include "engine/sandbox/tree.h"
 #include "test-engine-conformance-world.h"
 #include "test-engine-docker-daemon.h"
 #include "test-engine-docker-newer.h"

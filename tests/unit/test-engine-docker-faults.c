@@ -2,7 +2,7 @@
  * right code within its time. The order of symptoms is that of the letters in each operation's row.
  */
 #include "base/clock.h"
-#include "engine/docker.h"
+#include "engine/docker/docker.h"
 #include "test-engine-docker-daemon.h"
 
 #define SHORT_MS 400  /* deadline where it is to be reached */

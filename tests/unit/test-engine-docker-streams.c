@@ -1,8 +1,8 @@
 /* The Docker engine's streams beside a daemon that does as it is told: how they are read, and how
  * they end. */
 #include "base/clock.h"
-#include "engine/docker.h"
-#include "engine/docker_frames.h"
+#include "engine/docker/docker.h"
+#include "engine/docker/frames.h"
 #include "test-engine-docker-daemon.h"
 
 typedef struct {

@@ -1,7 +1,7 @@
 /* The Docker engine over TLS: certificates from a folder, both directions, half-closed streams,
  * terminals through their carrier. A small TLS server stands in front of the daemon that does as it
  * is told, and passes everything on. */
-#include "engine/docker.h"
+#include "engine/docker/docker.h"
 #include "test-engine-docker-daemon.h"
 
 #include <arpa/inet.h>

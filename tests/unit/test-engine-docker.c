@@ -1,7 +1,7 @@
 /* The Docker engine beside a daemon that does as it is told: what it asks, and what it
  * believes. */
 #include "base/clock.h"
-#include "engine/docker.h"
+#include "engine/docker/docker.h"
 #include "test-engine-docker-daemon.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The engine that fails on purpose, around an engine in memory. */
-#include "engine/fault.h"
+#include "engine/fault/fault.h"
 #include "reconcile-world.h"
 
 #define MANY 400

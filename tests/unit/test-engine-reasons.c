@@ -1,5 +1,5 @@
 /* Sentences as daemons say them (Docker 20.10 to 28, Podman 4 and 5), and what they mean. */
-#include "engine/docker_reason.h"
+#include "engine/docker/reason.h"
 
 typedef struct {
     const char *text;
@@ -53,7 +53,7 @@ static void test_pulls(void)
 {
     static const Case cases[] = {
         {NULL, REASON_NONE},
-        {"manifest unknown", REASON_NONE}, /* docker_image.c knows the registries' own words */
+        {"manifest unknown", REASON_NONE}, /* docker/image.c knows the registries' own words */
         {"Get \"https://127.0.0.1:1/v2/\": dial tcp 127.0.0.1:1: connect: connection refused",
          REASON_REGISTRY_UNREACHABLE},
         {"Get \"https://none.example/v2/\": dial tcp: lookup none.example: no such host",

@@ -1,8 +1,8 @@
 /* The sandbox's handling of files, without a container: nothing leads out of a tree. */
-#include "engine/sandbox_record.h"
-#include "engine/sandbox_tar.h"
-#include "engine/sandbox_tree.h"
-#include "engine/sandbox_view.h"
+#include "engine/sandbox/record.h"
+#include "engine/sandbox/tar.h"
+#include "engine/sandbox/tree.h"
+#include "engine/sandbox/view.h"
 #include "engine/supervisor/user.h"
 
 #include <archive.h>

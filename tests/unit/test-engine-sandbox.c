@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "engine/base_image.h"
-#include "engine/sandbox_container.h"
-#include "engine/sandbox_tree.h"
+#include "engine/sandbox/container.h"
+#include "engine/sandbox/tree.h"
 #include "engine/supervisor/run_file.h"
 
 #include <arpa/inet.h>

@@ -1,0 +1,241 @@
+/* Volumes and networks. A create of a volume that exists answers with the old one and its old
+ * labels: the caller looks at them. Source: spec 02, 8.4 and 8.14. */
+#include "base/json_out.h"
+#include "engine/docker/docker.h"
+#include "engine/docker/json.h"
+
+#include <string.h>
+
+#define LIST_MAX (16 * 1024 * 1024)
+
+/* ---- Volumes ---- */
+
+static void write_volume(GString *text, const char *name, const EngineLabels *labels)
+{
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "Name", name);
+    json_out_text(&out, "Driver", "local");
+    docker_json_out_labels(&out, labels);
+    json_out_end(&out);
+}
+
+static gboolean read_volume(const DockerAnswer *answer, const char *name, EngineLabels *labels,
+                            GError **error)
+{
+    g_autofree char *theirs = NULL;
+    JsonView view, child;
+
+    if (docker_answer_json(answer, &view, NULL))
+        theirs = docker_json_text(view, "Name");
+    if (g_strcmp0(theirs, name) != 0)
+        return error_set(error, ERROR_OUTCOME_UNKNOWN, "docker: a new volume without its name");
+    *labels = (EngineLabels){0};
+    if (docker_json_child(view, "Labels", &child))
+        docker_json_labels(child, labels);
+    return TRUE;
+}
+
+gboolean docker_volume_create(Engine *self, const char *name, const EngineLabels *labels,
+                              EngineLabels *existing, GError **error)
+{
+    DockerEngine *docker = docker_engine(self);
+    g_autoptr(GString) body = g_string_new(NULL);
+    g_auto(DockerAnswer) answer = {0};
+
+    write_volume(body, name, labels);
+    DockerRequest request = {
+        .method = "POST",
+        .path = "/volumes/create",
+        .has_effect = TRUE,
+        .deadline_ms = docker->deadlines.read_ms,
+        .body = body->str,
+        .body_length = body->len,
+    };
+    return docker_call_ok(docker, &request, "volume", &answer, error) &&
+           read_volume(&answer, name, existing, error);
+}
+
+static void volume_free(void *info)
+{
+    volume_info_free(info);
+}
+
+/* One walk over the element's members: a list may have thousands of elements. */
+static gboolean read_element(JsonWalk *element, const char *installation, GPtrArray *volumes,
+                             GError **error)
+{
+    g_autoptr(VolumeInfo) info = g_new0(VolumeInfo, 1);
+
+    while (json_walk_next(element)) {
+        if (docker_json_key_is(element->key, "Name") && !info->name)
+            info->name = json_view_text_dup(element->value, NULL);
+        else if (docker_json_key_is(element->key, "Labels"))
+            docker_json_labels(element->value, &info->labels);
+    }
+    if (!info->name || !*info->name)
+        return error_set(error, ERROR_INTERNAL, "docker: a volume without a name");
+    if (engine_labels_belong(&info->labels, installation))
+        g_ptr_array_add(volumes, g_steal_pointer(&info));
+    return TRUE;
+}
+
+/* A volume driver that does not answer is a warning beside the others' volumes: the list is not
+ * complete then. */
+static gboolean is_complete(JsonView warnings)
+{
+    JsonWalk walk = json_view_walk(warnings);
+
+    return !json_walk_next(&walk);
+}
+
+static gboolean read_list(JsonView list, const char *installation, GPtrArray *volumes,
+                          GError **error)
+{
+    JsonWalk walk = json_view_walk(list), element;
+
+    while (json_walk_enter(&walk, &element)) {
+        if (!read_element(&element, installation, volumes, error))
+            return FALSE;
+        json_walk_leave(&walk, &element);
+    }
+    if (json_walk_next(&walk))
+        return error_set(error, ERROR_INTERNAL, "docker: the list holds more than volumes");
+    return TRUE;
+}
+
+gboolean docker_volume_list_read(JsonView document, const char *installation, GPtrArray **volumes,
+                                 GError **error)
+{
+    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(volume_free);
+    JsonWalk walk = json_view_walk(document);
+    gboolean has_list = FALSE;
+
+    if (json_view_kind(document) != JSON_KIND_OBJECT)
+        return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
+    while (json_walk_next(&walk)) {
+        JsonKind kind = json_view_kind(walk.value);
+
+        if (docker_json_key_is(walk.key, "Warnings") && !is_complete(walk.value))
+            return error_set(error, ERROR_UNAVAILABLE,
+                             "docker: the list of volumes is not complete");
+        if (!docker_json_key_is(walk.key, "Volumes"))
+            continue;
+        has_list = kind == JSON_KIND_ARRAY || kind == JSON_KIND_NULL;
+        if (kind == JSON_KIND_ARRAY && !read_list(walk.value, installation, read, error))
+            return FALSE;
+    }
+    if (!has_list)
+        return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
+    *volumes = g_steal_pointer(&read);
+    return TRUE;
+}
+
+gboolean docker_volume_list(Engine *self, const char *installation, GPtrArray **volumes,
+                            GError **error)
+{
+    g_autofree char *filters = docker_json_filters(NULL, installation);
+    g_autofree char *path = g_strconcat("/volumes?filters=", filters, NULL);
+    g_auto(DockerAnswer) answer = {0};
+    JsonView document;
+
+    return docker_get(docker_engine(self), path, LIST_MAX, "list", &answer, &document, error) &&
+           docker_volume_list_read(document, installation, volumes, error);
+}
+
+gboolean docker_volume_remove(Engine *self, const char *name, GError **error)
+{
+    DockerEngine *docker = docker_engine(self);
+    g_autofree char *path = docker_path("volumes", name, "");
+    g_auto(DockerAnswer) answer = {0};
+    DockerRequest request = {
+        .method = "DELETE",
+        .path = path,
+        .has_effect = TRUE,
+        .deadline_ms = docker->deadlines.read_ms,
+    };
+
+    if (!docker_call(docker, &request, &answer, error))
+        return FALSE;
+    if (answer.status / 100 == 2 || docker_answer_is_absent(&answer))
+        return TRUE;
+    if (answer.status == 409 && docker_answer_is_own(&answer)) {
+        docker_log_refusal(&request, &answer);
+        return error_set(error, ERROR_CONFLICT, "the volume is in use");
+    }
+    return docker_refuse(&request, &answer, "volume", error);
+}
+
+/* ---- Networks ---- */
+
+/* By its exact name: the daemon also finds networks by the beginning of their id. */
+static gboolean network_exists(DockerEngine *docker, const char *name, gboolean *exists,
+                               GError **error)
+{
+    g_autofree char *path = docker_path("networks", name, "");
+    g_autofree char *theirs = NULL;
+    g_auto(DockerAnswer) answer = {0};
+    JsonView view;
+    DockerRequest request = {
+        .method = "GET",
+        .path = path,
+        .deadline_ms = docker->deadlines.read_ms,
+    };
+
+    *exists = FALSE;
+    if (!docker_call(docker, &request, &answer, error))
+        return FALSE;
+    if (docker_answer_is_absent(&answer))
+        return TRUE;
+    if (answer.status != 200)
+        return docker_refuse(&request, &answer, "network", error);
+    if (!docker_answer_json(&answer, &view, error))
+        return FALSE;
+    theirs = docker_json_text(view, "Name");
+    *exists = g_strcmp0(theirs, name) == 0;
+    return TRUE;
+}
+
+static void write_network(GString *text, const char *name, const EngineLabels *labels)
+{
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    json_out_text(&out, "Name", name);
+    json_out_text(&out, "Driver", "bridge");
+    json_out_bool(&out, "CheckDuplicate", TRUE);
+    docker_json_out_labels(&out, labels);
+    json_out_end(&out);
+}
+
+gboolean docker_network_ensure(Engine *self, const char *name, const EngineLabels *labels,
+                               GError **error)
+{
+    DockerEngine *docker = docker_engine(self);
+    g_autoptr(GString) body = g_string_new(NULL);
+    g_auto(DockerAnswer) answer = {0};
+    gboolean exists = FALSE;
+
+    if (!network_exists(docker, name, &exists, error))
+        return FALSE;
+    if (exists)
+        return TRUE;
+    write_network(body, name, labels);
+    DockerRequest request = {
+        .method = "POST",
+        .path = "/networks/create",
+        .has_effect = TRUE,
+        .deadline_ms = docker->deadlines.create_ms,
+        .body = body->str,
+        .body_length = body->len,
+    };
+    if (!docker_call(docker, &request, &answer, error))
+        return FALSE;
+    if (answer.status == 201)
+        return TRUE;
+    if (answer.status == 409 && !network_exists(docker, name, &exists, error))
+        return FALSE;
+    return exists /* another server was faster */
+           || docker_refuse(&request, &answer, "network", error);
+}

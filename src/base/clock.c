@@ -5,6 +5,7 @@
 
 /* What clock_advance has added; both clocks show it. */
 static _Atomic gint64 advanced_us;
+static _Atomic guint pace = 1;
 
 static gint64 read_clock(clockid_t which)
 {
@@ -28,6 +29,16 @@ gint64 clock_monotonic_us(void)
 void clock_advance(gint64 forward_us)
 {
     atomic_fetch_add(&advanced_us, forward_us);
+}
+
+gint64 clock_outside_us(gint64 limit_us)
+{
+    return limit_us * atomic_load_explicit(&pace, memory_order_relaxed);
+}
+
+void clock_set_pace(guint times)
+{
+    atomic_store(&pace, times);
 }
 
 char *clock_format(gint64 time_us, char text[CLOCK_TEXT_SIZE])

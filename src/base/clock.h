@@ -23,6 +23,11 @@ gint64 clock_monotonic_us(void);
  * wake. */
 void clock_advance(gint64 forward_us);
 
+/* How long to wait for a program that no test can turn (a database): `limit_us`, or so many times
+ * as long as a test whose clock runs fast has said. */
+gint64 clock_outside_us(gint64 limit_us);
+void clock_set_pace(guint times); /* tests only; 1 at first */
+
 /* RFC 3339 in UTC, up to 6 digits of fraction, trailing zeros dropped: "2026-01-02T03:04:05.678Z".
  * Writes into `text` and returns it. Source: spec 01, section 1. */
 char *clock_format(gint64 time_us, char text[CLOCK_TEXT_SIZE]);

@@ -48,7 +48,7 @@ void db_holds_close(DbHolds *holds)
 
 static gboolean take_turn(DbHolds *holds, GError **error)
 {
-    gint64 deadline_us = clock_monotonic_us() + TURN_US;
+    gint64 deadline_us = clock_monotonic_us() + clock_outside_us(TURN_US);
     gboolean is_mine = FALSE;
 
     mutex_lock(&holds->lock);

@@ -38,11 +38,14 @@ struct _DbSession {
 /* Takes an idle connection, or the right to open one (*connection NULL). */
 static gboolean take_locked(PostgresDb *db, PostgresConnection **connection) REQUIRES(db->lock)
 {
-    gint64 deadline_us = clock_monotonic_us() + DB_TURN_US;
+    gint64 deadline_us = clock_monotonic_us() + clock_outside_us(DB_TURN_US);
+    gboolean is_late = FALSE;
 
-    while (!db->idle.head && db->connections == CONNECTIONS_MAX)
-        if (!condition_wait_until(&db->returned, &db->lock, deadline_us))
+    while (!db->idle.head && db->connections == CONNECTIONS_MAX) {
+        if (is_late)
             return FALSE;
+        is_late = !condition_wait_until(&db->returned, &db->lock, deadline_us);
+    }
     *connection = g_queue_pop_tail(&db->idle); /* the one used last */
     db->connections += *connection == NULL;
     return TRUE;

@@ -188,7 +188,7 @@ static PGresult *take_answer(PostgresConnection *connection, gint64 deadline_us,
 static PGresult *exchange(PostgresConnection *connection, int queued, gint64 limit_us,
                           GError **error)
 {
-    gint64 deadline_us = clock_monotonic_us() + limit_us;
+    gint64 deadline_us = clock_monotonic_us() + clock_outside_us(limit_us);
     PGresult *result;
 
     if (!queued) {

@@ -66,7 +66,7 @@ struct _DbSession {
 
 static gboolean wait_turn_locked(SqliteDb *db, Turn *turn) REQUIRES(db->lock)
 {
-    gint64 deadline_us = clock_monotonic_us() + DB_TURN_US;
+    gint64 deadline_us = clock_monotonic_us() + clock_outside_us(DB_TURN_US);
 
     while (!turn->is_granted)
         if (!condition_wait_until(&turn->granted, &db->lock, deadline_us) && !turn->is_granted) {
@@ -270,11 +270,14 @@ static void rollback(Db *self, DbSession *session)
 /* Takes an idle reader, or the right to open one (*reader NULL). */
 static gboolean take_reader_locked(SqliteDb *db, SqliteConnection **reader) REQUIRES(db->lock)
 {
-    gint64 deadline_us = clock_monotonic_us() + DB_TURN_US;
+    gint64 deadline_us = clock_monotonic_us() + clock_outside_us(DB_TURN_US);
+    gboolean is_late = FALSE;
 
-    while (!db->idle.head && db->readers == READERS_MAX)
-        if (!condition_wait_until(&db->returned, &db->lock, deadline_us))
+    while (!db->idle.head && db->readers == READERS_MAX) {
+        if (is_late)
             return FALSE;
+        is_late = !condition_wait_until(&db->returned, &db->lock, deadline_us);
+    }
     *reader = g_queue_pop_tail(&db->idle); /* the one used last has the warmest cache */
     db->readers += *reader == NULL;
     return TRUE;

@@ -12,6 +12,7 @@
 #define WORLD_CONTAINERS 128
 #define WORLD_VOLUMES    256
 #include "../unit/reconcile-house.h"
+#include "../unit/test-db-fixture.h"
 #include "a2a/liveness.h"
 #include "a2a/registry.h"
 #include "engine/fault/fault.h"
@@ -45,6 +46,7 @@ typedef struct {
 
 typedef struct {
     House house;
+    Fixture place;          /* of its database, on PostgreSQL */
     guint64 seed, sequence; /* main thread only */
     guint operations, reopened;
     Config *config;

@@ -1,9 +1,10 @@
 """./dev soak MINUTES: random faults for as long as asked, with a fresh seed each time.
 
-Two lanes side by side: the random run on the engine in memory, again and again; and on real Docker behind the proxy, cycles on
+Two lanes side by side: the random run on the engine in memory, on either database in turn; and on real Docker behind the proxy, cycles on
 both databases with the server killed, then two servers on one daemon. Every failure says how to replay it.
 """
 
+import itertools
 import os
 import re
 import subprocess
@@ -46,8 +47,10 @@ class Lane:
 
 def random_lane(lane):
     operations = removed = 0
-    while lane.left_minutes() > 0:
-        output = lane.run([str(RANDOM)])
+    for database in itertools.cycle(["sqlite", "postgres"]):
+        if lane.left_minutes() <= 0:
+            break
+        output = lane.run([str(RANDOM)], WORKSPACED_RANDOM_DATABASE=database)
         operations += int((re.search(r"seed \d+, (\d+) operations", output) or [0, 0])[1])
         removed += int((re.search(r"(\d+) workspaces removed", output) or [0, 0])[1])
     lane.notes.append(f"{operations} operations, {removed} workspaces made and removed")

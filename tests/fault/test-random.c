@@ -5,10 +5,11 @@
  * WORKSPACED_RANDOM_SEED      the seed; unset: a fresh one, which is printed
  * WORKSPACED_RANDOM_OPERATIONS  how many; unset: 20000
  * WORKSPACED_RANDOM_PACE_US   pause between two, microseconds; unset: 1000
- * WORKSPACED_RANDOM_LIES      of 1000 reads so many are told "not there" of what is; unset: 4
- * With an odd seed the server keeps a stock of started agents.
- * Operations and faults of a seed are always the same; how the threads interleave is not, so a
- * failing seed may have to be run a few times. */
+ * WORKSPACED_RANDOM_DATABASE  sqlite or postgres (needs WORKSPACED_TEST_POSTGRES_URL); unset:
+ * sqlite WORKSPACED_RANDOM_LIES      of 1000 reads so many are told "not there" of what is; unset:
+ * 4 With an odd seed the server keeps a stock of started agents. Operations and faults of a seed
+ * are always the same; how the threads interleave is not, so a failing seed may have to be run a
+ * few times. */
 #include "random.h"
 
 #include <stdlib.h>
@@ -20,6 +21,12 @@
 #define PACE_US        1000 /* else wishes change faster than any of them can come true */
 #define ORDERS_MAX     64
 #define DAEMON_AWAY_US 40000
+#define DATABASE_PACE  1000000 /* the clock jumps by hours, a database does not */
+
+static const char *database_name(const RandomRun *run)
+{
+    return run->place.kind == DB_POSTGRES ? "postgres" : "sqlite";
+}
 
 void random_fail(RandomRun *run, const char *format, ...)
 {
@@ -30,8 +37,8 @@ void random_fail(RandomRun *run, const char *format, ...)
     text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     g_printerr("%s\nreplay: WORKSPACED_RANDOM_SEED=%" G_GUINT64_FORMAT
-               " WORKSPACED_RANDOM_OPERATIONS=%u %s\n",
-               text, run->seed, run->operations, g_get_prgname());
+               " WORKSPACED_RANDOM_OPERATIONS=%u WORKSPACED_RANDOM_DATABASE=%s %s\n",
+               text, run->seed, run->operations, database_name(run), g_get_prgname());
     abort();
 }
 
@@ -121,6 +128,18 @@ static void close_rooms(RandomRun *run)
     g_clear_pointer(&run->status, status_signal_free);
 }
 
+/* The house is built with a file; on PostgreSQL it moves into a schema of its own. */
+static void choose_database(RandomRun *run)
+{
+    if (run->place.kind != DB_POSTGRES)
+        return;
+    fixture_make_place(&run->place);
+    run->house.database_url = run->place.url;
+    g_clear_pointer(&run->house.db, db_close);
+    house_open_db(&run->house);
+    g_assert_true(db_migrate(run->house.db, NULL, NULL));
+}
+
 static void begin(RandomRun *run)
 {
     static const char *const nothing[] = {NULL};
@@ -128,7 +147,9 @@ static void begin(RandomRun *run)
     pthread_rwlockattr_t attributes;
     g_autoptr(GError) error = NULL;
 
+    clock_set_pace(DATABASE_PACE);
     house_build(&run->house);
+    choose_database(run);
     run->house.pass_interval_ms = PASS_MS;
     run->house.wrap = wrap;
     run->house.prepare = prepare;
@@ -166,6 +187,8 @@ static void end(RandomRun *run)
     thread_join(run->agents);
     close_rooms(run);
     house_clear(&run->house);
+    if (run->place.kind == DB_POSTGRES)
+        fixture_drop_place(&run->place);
     queue_free(run->orders);
     for (guint i = 0; i < RANDOM_SLOTS; i++)
         g_hash_table_unref(run->slots[i].marks);
@@ -328,13 +351,21 @@ static void report(RandomRun *run)
 
 static void test_wish_becomes_reality(void)
 {
-    RandomRun *run = g_new0(RandomRun, 1);
+    RandomRun *run = NULL;
     gulong pace_us = 0;
     guint64 fresh = ((guint64)g_random_int() << 20) ^ (guint64)g_get_real_time();
+    gboolean on_postgres = g_strcmp0(g_getenv("WORKSPACED_RANDOM_DATABASE"), "postgres") == 0;
 
+    if (on_postgres && !fixture_has_postgres()) {
+        g_test_skip(POSTGRES_VARIABLE " names no server");
+        return;
+    }
+    run = g_new0(RandomRun, 1);
+    run->place.kind = on_postgres ? DB_POSTGRES : DB_SQLITE;
     run->seed = setting("WORKSPACED_RANDOM_SEED", fresh % 1000000000);
     run->operations = (guint)setting("WORKSPACED_RANDOM_OPERATIONS", OPERATIONS);
-    g_test_message("seed %" G_GUINT64_FORMAT ", %u operations", run->seed, run->operations);
+    g_test_message("seed %" G_GUINT64_FORMAT ", %u operations on %s", run->seed, run->operations,
+                   database_name(run));
     pace_us = (gulong)setting("WORKSPACED_RANDOM_PACE_US", PACE_US);
     begin(run);
     for (guint i = 1; i <= run->operations; i++) {

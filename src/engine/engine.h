@@ -246,7 +246,8 @@ typedef struct {
                               EngineLabels *existing, GError **error);
     gboolean (*volume_list)(Engine *self, const char *installation, GPtrArray **volumes,
                             GError **error); /* Required; likewise, GPtrArray of VolumeInfo */
-    /* Required. Already gone is success. ERROR_CONFLICT: in use. */
+    /* Required. Already gone is success. ERROR_CONFLICT: in use; the sentence says by which
+     * container, when that is known. */
     gboolean (*volume_remove)(Engine *self, const char *name, GError **error);
     /* Required (may do nothing). Makes the network if absent; never touches one that is there. */
     gboolean (*network_ensure)(Engine *self, const char *name, const EngineLabels *labels,

@@ -29,6 +29,7 @@ static void test_volume_keeps_its_files(Case *test, gconstpointer data)
         if (round == 0) {
             g_assert_false(engine_volume_remove(engine, volume, &error));
             g_assert_error(error, ERROR_DOMAIN, ERROR_CONFLICT);
+            g_assert_nonnull(strstr(error->message, name)); /* who has it */
             g_clear_error(&error);
         }
         start(id);

@@ -2,11 +2,13 @@
  * labels: the caller looks at them. Source: spec 02, 8.4 and 8.14. */
 #include "base/json_out.h"
 #include "engine/docker/docker.h"
+#include "engine/docker/info.h"
 #include "engine/docker/json.h"
 
 #include <string.h>
 
-#define LIST_MAX (16 * 1024 * 1024)
+#define LIST_MAX    (16 * 1024 * 1024)
+#define HOLDERS_MAX 3
 
 /* ---- Volumes ---- */
 
@@ -144,6 +146,51 @@ gboolean docker_volume_list(Engine *self, const char *installation, GPtrArray **
            docker_volume_list_read(document, installation, volumes, error);
 }
 
+/* ---- Removing ---- */
+
+static char *holders_path_dup(const char *name)
+{
+    g_autoptr(GString) filters = g_string_new(NULL);
+    g_autofree char *escaped = NULL;
+    JsonOut out = json_out_start(filters);
+
+    json_out_object(&out, NULL);
+    json_out_array(&out, "volume");
+    json_out_text(&out, NULL, name);
+    json_out_end(&out);
+    json_out_end(&out);
+    escaped = g_uri_escape_string(filters->str, NULL, FALSE);
+    return g_strconcat("/containers/json?all=1&filters=", escaped, NULL);
+}
+
+/* The names of the first containers that have the volume, for people; NULL when that is not known.
+ */
+static char *holders_dup(DockerEngine *docker, const char *name)
+{
+    g_autofree char *path = holders_path_dup(name);
+    g_autoptr(GPtrArray) containers = NULL;
+    g_autoptr(GString) names = g_string_new(NULL);
+    g_auto(DockerAnswer) answer = {0};
+    JsonView view;
+
+    if (!docker_get(docker, path, LIST_MAX, "list", &answer, &view, NULL) ||
+        !docker_info_from_list(view, &containers, NULL) || containers->len == 0)
+        return NULL;
+    for (guint i = 0; i < MIN(containers->len, HOLDERS_MAX); i++)
+        g_string_append_printf(names, "%s%s", i ? ", " : "",
+                               ((ContainerInfo *)containers->pdata[i])->name);
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
+/* Whoever reads it wants to know which container to end: it is none of the workspace. */
+static gboolean refuse_in_use(DockerEngine *docker, const char *name, GError **error)
+{
+    g_autofree char *holders = holders_dup(docker, name);
+
+    return error_set(error, ERROR_CONFLICT, "the volume is in use%s%s", holders ? " by " : "",
+                     holders ? holders : "");
+}
+
 gboolean docker_volume_remove(Engine *self, const char *name, GError **error)
 {
     DockerEngine *docker = docker_engine(self);
@@ -162,7 +209,7 @@ gboolean docker_volume_remove(Engine *self, const char *name, GError **error)
         return TRUE;
     if (answer.status == 409 && docker_answer_is_own(&answer)) {
         docker_log_refusal(&request, &answer);
-        return error_set(error, ERROR_CONFLICT, "the volume is in use");
+        return refuse_in_use(docker, name, error);
     }
     return docker_refuse(&request, &answer, "volume", error);
 }

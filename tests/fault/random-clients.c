@@ -1,133 +1,15 @@
 /* What clients ask for, and what agents do. Every call here is one that a request makes. */
+#include "lifecycle/bootstrap.h"
 #include "random.h"
 
 #define AGENTS_PAUSE_US 4000
 #define HEARTBEAT_US    (20 * CLOCK_SECOND_US)
 #define LIVENESS_US     (5 * CLOCK_SECOND_US)
-#define MARK_FILE       "mark"
 
-static gboolean is_refusal(const GError *error)
+gboolean random_is_refusal(const GError *error)
 {
     return error_is(error, ERROR_NOT_FOUND) || error_is(error, ERROR_GONE) ||
            error_is(error, ERROR_CONFLICT) || error_is(error, ERROR_INVALID);
-}
-
-/* ---- Create and remove ---- */
-
-static int choose_parent_locked(RandomRun *run, guint slot, guint64 chance)
-{
-    guint candidate = (guint)(chance % RANDOM_SLOTS);
-
-    return candidate != slot && run->slots[candidate].state == SLOT_LIVE && chance >> 20 & 1
-               ? (int)candidate
-               : -1;
-}
-
-static void after_create(RandomRun *run, ModelSlot *slot, const WorkspaceCreated *created)
-{
-    mutex_lock(&run->lock);
-    if (!created || slot->is_doomed) {
-        slot->state = SLOT_EMPTY;
-        if (created)
-            g_hash_table_add(run->removed, g_strdup(created->id));
-    } else {
-        g_strlcpy(slot->id, created->id, ID_SIZE);
-        slot->state = SLOT_LIVE;
-    }
-    mutex_unlock(&run->lock);
-}
-
-static void do_create(RandomRun *run, guint number, guint64 chance)
-{
-    ModelSlot *slot = &run->slots[number];
-    g_auto(WorkspaceOrder) order = {.budget_limit = -1, .tier = 2};
-    g_auto(WorkspaceCreated) created = {0};
-    g_autoptr(GError) error = NULL;
-    gboolean is_free = FALSE;
-
-    mutex_lock(&run->lock);
-    is_free = slot->state == SLOT_EMPTY;
-    if (is_free) {
-        slot->state = SLOT_CREATING;
-        slot->is_doomed = FALSE;
-        slot->parent = choose_parent_locked(run, number, chance);
-        g_hash_table_remove_all(slot->marks);
-        if (slot->parent >= 0)
-            g_strlcpy(order.parent_id, run->slots[slot->parent].id, ID_SIZE);
-    }
-    mutex_unlock(&run->lock);
-    if (!is_free)
-        return;
-    order.name = g_strdup_printf("Worker %u", number);
-    order.runtime = g_strdup("builtin");
-    if (lifecycle_create(&run->lifecycle, &order, &created, &error)) {
-        after_create(run, slot, &created);
-        return;
-    }
-    if (!*order.parent_id || !is_refusal(error))
-        random_fail(run, "create: %s", error->message);
-    after_create(run, slot, NULL);
-}
-
-static gboolean is_below_locked(RandomRun *run, guint slot, guint root)
-{
-    int at = (int)slot;
-
-    for (guint depth = 0; at >= 0 && depth <= RANDOM_SLOTS; depth++) {
-        if (at == (int)root)
-            return TRUE;
-        at = run->slots[at].state == SLOT_EMPTY ? -1 : run->slots[at].parent;
-    }
-    return FALSE;
-}
-
-/* Marks the tree, so that nobody expects it to live from now on. Gives which this removal took. */
-static guint doom(RandomRun *run, guint root)
-{
-    guint taken = 0;
-
-    mutex_lock(&run->lock);
-    for (guint i = 0; i < RANDOM_SLOTS && run->slots[root].state == SLOT_LIVE; i++) {
-        if (i == root || !is_below_locked(run, i, root))
-            continue;
-        if (run->slots[i].state == SLOT_CREATING)
-            run->slots[i].is_doomed = TRUE;
-        if (run->slots[i].state == SLOT_LIVE)
-            taken |= 1u << i;
-    }
-    if (run->slots[root].state == SLOT_LIVE)
-        taken |= 1u << root;
-    for (guint i = 0; i < RANDOM_SLOTS; i++)
-        if (taken & 1u << i)
-            run->slots[i].state = SLOT_REMOVING;
-    mutex_unlock(&run->lock);
-    return taken;
-}
-
-static void bury(RandomRun *run, guint taken)
-{
-    mutex_lock(&run->lock);
-    for (guint i = 0; i < RANDOM_SLOTS; i++)
-        if (taken & 1u << i) {
-            g_hash_table_add(run->removed, g_strdup(run->slots[i].id));
-            run->slots[i].state = SLOT_EMPTY;
-        }
-    mutex_unlock(&run->lock);
-}
-
-static void do_remove(RandomRun *run, guint number, guint64 chance)
-{
-    guint taken = doom(run, number);
-    g_auto(WorkspaceRemoved) removed = {0};
-    g_autoptr(GError) error = NULL;
-
-    if (!taken)
-        return;
-    if (!lifecycle_remove(&run->lifecycle, run->slots[number].id, TRUE, chance & 1, &removed,
-                          &error) &&
-        !error_is(error, ERROR_NOT_FOUND)) /* purged with its parent */
-        random_fail(run, "remove: %s", error->message);
-    bury(run, taken);
 }
 
 /* ---- Changes of wish ---- */
@@ -172,20 +54,83 @@ static gboolean wake(RandomRun *run, const char *id, guint64 chance, GError **er
     return TRUE;
 }
 
+static gboolean bootstrap_failed(RandomRun *run, const char *id, guint64 chance, GError **error)
+{
+    g_auto(BootstrapFailure) failure = {0};
+    gboolean changed = FALSE;
+
+    (void)chance;
+    bootstrap_failure_make("it did not start", NULL, &failure);
+    return lifecycle_bootstrap_failed(&run->lifecycle, id, &failure, &changed, error);
+}
+
 typedef gboolean (*Change)(RandomRun *run, const char *id, guint64 chance, GError **error);
 
 static const Change changes[ORDER_KINDS] = {
     [ORDER_RESTART] = restart,     [ORDER_PAUSE] = pause_tree, [ORDER_RESUME] = resume,
-    [ORDER_HIBERNATE] = hibernate, [ORDER_WAKE] = wake,
+    [ORDER_HIBERNATE] = hibernate, [ORDER_WAKE] = wake,        [ORDER_BOOTSTRAP] = bootstrap_failed,
 };
 
 static void do_change(RandomRun *run, const char *id, const Order *order)
 {
     g_autoptr(GError) error = NULL;
 
-    if (!changes[order->kind](run, id, order->chance, &error) && !is_refusal(error))
+    if (!changes[order->kind](run, id, order->chance, &error) && !random_is_refusal(error))
         random_fail(run, "change of wish %d: %s", order->kind, error->message);
 }
+
+/* ---- Sessions ---- */
+
+/* From now on nobody expects the old ones; what is there after it must be new. */
+static gboolean begin_reset(RandomRun *run, ModelSlot *slot, const char *id, guint *incarnation)
+{
+    gboolean may = FALSE;
+
+    mutex_lock(&run->lock);
+    may = slot->state == SLOT_LIVE && strcmp(slot->id, id) == 0;
+    if (may) {
+        *incarnation = slot->incarnation;
+        slot->resets_under_way++;
+        g_hash_table_remove(slot->marks, slot->sessions);
+        *slot->sessions = '\0';
+    }
+    mutex_unlock(&run->lock);
+    return may;
+}
+
+/* The wish of this moment is that of the reset, or a later one: whatever runs for it is new. */
+static void end_reset(RandomRun *run, ModelSlot *slot, const char *id, guint incarnation,
+                      gboolean is_done)
+{
+    g_autoptr(RuntimeRow) wish = house_runtime(&run->house, id);
+
+    mutex_lock(&run->lock);
+    if (slot->incarnation == incarnation) {
+        slot->resets_under_way--;
+        slot->resets += is_done;
+        if (is_done && wish)
+            slot->sessions_from = MAX(slot->sessions_from, wish->generation);
+    }
+    mutex_unlock(&run->lock);
+}
+
+static void do_reset(RandomRun *run, ModelSlot *slot, const char *id)
+{
+    const RestartOrder order = {.reset = TRUE};
+    g_auto(WorkspaceRestarted) restarted = {0};
+    g_autoptr(GError) error = NULL;
+    guint incarnation = 0;
+
+    if (!begin_reset(run, slot, id, &incarnation))
+        return;
+    if (!lifecycle_restart(&run->lifecycle, id, &order, &restarted, &error) &&
+        !random_is_refusal(error))
+        random_fail(run, "reset: %s", error->message);
+    end_reset(run, slot, id, incarnation, !error);
+    atomic_fetch_add(&run->resets_done, !error);
+}
+
+/* ---- Patches ---- */
 
 static void do_patch(RandomRun *run, const char *id, guint64 chance)
 {
@@ -196,7 +141,8 @@ static void do_patch(RandomRun *run, const char *id, guint64 chance)
     g_autoptr(GError) error = NULL;
 
     g_assert_true(json_view_parse(body, strlen(body), JSON_ONE_VALUE, &view, NULL));
-    if (!lifecycle_patch(&run->lifecycle, id, view, FALSE, &patched, &error) && !is_refusal(error))
+    if (!lifecycle_patch(&run->lifecycle, id, view, FALSE, &patched, &error) &&
+        !random_is_refusal(error))
         random_fail(run, "patch: %s", error->message);
 }
 
@@ -235,6 +181,33 @@ static void do_stale_agent(RandomRun *run, guint64 chance)
         random_fail(run, "an agent of the removed workspace %s was let in", id);
 }
 
+/* Leaves its file among the sessions, unless a reset may still take them away. */
+static gboolean may_mark_sessions(RandomRun *run, ModelSlot *slot, const WorldContainer *container,
+                                  WorldVolume *volume)
+{
+    g_autofree char *content = g_strdup_printf("%s %u", slot->id, slot->resets);
+    const WorldFile *file = world_file(volume, MARK_FILE);
+
+    if (slot->resets_under_way || container->labels.generation < slot->sessions_from)
+        return FALSE;
+    if (file && strcmp(file->content, content) != 0)
+        random_fail(run, "the sessions of %s were kept over a reset: \"%s\", not \"%s\"", slot->id,
+                    file->content, content);
+    world_put_file(volume, MARK_FILE, content, (guint)strlen(content), 1000);
+    g_strlcpy(slot->sessions, volume->name, sizeof slot->sessions);
+    return TRUE;
+}
+
+static void leave_mark(RandomRun *run, ModelSlot *slot, const WorldContainer *container,
+                       WorldVolume *volume)
+{
+    if (strcmp(volume->labels.kind, volume_kind_label(VOLUME_SESSIONS)) != 0)
+        world_put_file(volume, MARK_FILE, slot->id, (guint)strlen(slot->id), 1000);
+    else if (!may_mark_sessions(run, slot, container, volume))
+        return;
+    g_hash_table_add(slot->marks, g_strdup(volume->name));
+}
+
 static void leave_marks(RandomRun *run, ModelSlot *slot, const WorldContainer *seen)
 {
     World *world = run->house.world;
@@ -245,12 +218,8 @@ static void leave_marks(RandomRun *run, ModelSlot *slot, const WorldContainer *s
     container = world_find(world, seen->id);
     if (slot->state == SLOT_LIVE && container && container->state == CONTAINER_RUNNING &&
         strcmp(slot->id, container->labels.workspace) == 0)
-        for (guint i = 0; i < container->volume_count; i++) {
-            WorldVolume *volume = world_find_volume(world, container->volumes[i]);
-
-            world_put_file(volume, MARK_FILE, slot->id, (guint)strlen(slot->id), 1000);
-            g_hash_table_add(slot->marks, g_strdup(volume->name));
-        }
+        for (guint i = 0; i < container->volume_count; i++)
+            leave_mark(run, slot, container, world_find_volume(world, container->volumes[i]));
     world_unlock(world);
     mutex_unlock(&run->lock);
 }
@@ -349,13 +318,19 @@ static void do_order(RandomRun *run, const Order *order)
         g_strlcpy(id, slot->id, ID_SIZE);
     mutex_unlock(&run->lock);
     if (order->kind == ORDER_CREATE)
-        do_create(run, order->slot, order->chance);
+        random_create(run, order->slot, order->chance);
     else if (order->kind == ORDER_STALE_AGENT)
         do_stale_agent(run, order->chance);
     else if (!*id)
         return;
     else if (order->kind == ORDER_REMOVE)
-        do_remove(run, order->slot, order->chance);
+        random_remove(run, order->slot, order->chance);
+    else if (order->kind == ORDER_COLLAPSE)
+        random_collapse(run, order->slot);
+    else if (order->kind == ORDER_MOVE)
+        random_move(run, order->slot, order->chance);
+    else if (order->kind == ORDER_RESET)
+        do_reset(run, slot, id);
     else if (order->kind == ORDER_PATCH)
         do_patch(run, id, order->chance);
     else if (order->kind == ORDER_READ)

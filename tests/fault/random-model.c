@@ -4,7 +4,6 @@
 #define SETTLE_PATIENCE_US                                                                         \
     (60 * G_USEC_PER_SEC) /* real time; the clock runs some thousand times faster */
 #define SETTLE_STEP_US (500 * 1000)
-#define MARK_FILE      "mark"
 #define STRAY_HOURS    26 /* a volume that nobody explains is kept for a day */
 #define STRAY_ROUNDS   100
 
@@ -45,7 +44,7 @@ static const char *check_marks_locked(RandomRun *run, const ModelSlot *slot)
 
         if (!volume)
             return name;
-        if (!file || strcmp(file->content, slot->id) != 0)
+        if (!file || !g_str_has_prefix(file->content, slot->id))
             return name;
     }
     return NULL;
@@ -159,9 +158,34 @@ static const char *check_frozen(RandomRun *run, const char *id, WorkspaceStatus 
     return container.exists && container.state == CONTAINER_PAUSED ? NULL : "it is not frozen";
 }
 
-/* NULL: it is as it is wished. */
-static const char *check_wish(RandomRun *run, const char *id)
+/* NULL: its place in the chart is what was answered, in the database and in memory. */
+static const char *check_place(RandomRun *run, const ModelSlot *slot)
 {
+    const ModelSlot *parent = slot->parent < 0 ? NULL : &run->slots[slot->parent];
+    g_autoptr(OrgNode) node = org_tree_find(run->house.tree, slot->id);
+    g_autoptr(WorkspaceRow) row = NULL;
+    int above = slot->parent;
+
+    g_assert_true(store_workspace_load(run->house.db, slot->id, &row, NULL));
+    if (parent && parent->state != SLOT_LIVE)
+        return "it lives below a removed one";
+    if (strcmp(row->parent_id, parent ? parent->id : "") != 0)
+        return "it has another parent";
+    if (!node || strcmp(org_node_row(node)->parent_id, row->parent_id) != 0 ||
+        org_node_row(node)->status != row->status)
+        return "memory knows another place or status";
+    for (guint depth = 0; above >= 0; depth++) {
+        if (depth == RANDOM_SLOTS)
+            return "it is below itself";
+        above = run->slots[above].parent;
+    }
+    return NULL;
+}
+
+/* NULL: it is as it is wished. */
+static const char *check_wish(RandomRun *run, const ModelSlot *slot)
+{
+    const char *id = slot->id;
     g_autoptr(RuntimeRow) runtime = house_runtime(&run->house, id);
     WorkspaceStatus status = house_status(&run->house, id);
 
@@ -175,7 +199,7 @@ static const char *check_wish(RandomRun *run, const char *id)
             wish_again(run, id);
             return "it has failed";
         }
-        return house_check_running(&run->house, id);
+        return house_check_running_with(&run->house, id, slot->has_sessions ? 3 : 2);
     case RUNTIME_STOPPED:
         if (status != WORKSPACE_PAUSED && status != WORKSPACE_HIBERNATED)
             return "it is wished stopped and does not say so";
@@ -273,8 +297,10 @@ static char *check_all(RandomRun *run, gboolean strays_too)
 {
     for (guint i = 0; i < RANDOM_SLOTS; i++) {
         const ModelSlot *slot = &run->slots[i];
-        const char *wrong = slot->state == SLOT_LIVE ? check_wish(run, slot->id) : NULL;
+        const char *wrong = slot->state == SLOT_LIVE ? check_place(run, slot) : NULL;
 
+        if (slot->state == SLOT_LIVE && !wrong)
+            wrong = check_wish(run, slot);
         if (wrong)
             return describe(run, slot->id, wrong);
     }
@@ -332,9 +358,10 @@ static void add_foreign(RandomRun *run, ModelForeign *foreign, guint64 chance)
     mutex_lock(&run->lock);
     is_near = slot->state == SLOT_LIVE && chance >> 9 & 1;
     if (is_near) { /* it has the name that a workspace would like to have, and maybe its label */
-        g_autofree char *name = foreign->is_volume
-                                    ? volume_name_dup(slot->id, VOLUME_CONFIGS, FALSE)
-                                    : container_name_dup(slot->id, FALSE);
+        g_autofree char *name =
+            foreign->is_volume
+                ? volume_name_dup(slot->id, (VolumeKind)((chance >> 13) % VOLUME_KINDS), FALSE)
+                : container_name_dup(slot->id, FALSE);
         g_strlcpy(foreign->name, name, sizeof foreign->name);
         g_strlcpy(labels.workspace, slot->id, sizeof labels.workspace);
         if (chance >> 10 & 1)

@@ -18,19 +18,30 @@
 #include "engine/fault/fault.h"
 #include "lifecycle/lifecycle.h"
 
-#define RANDOM_SLOTS   12
-#define RANDOM_CLIENTS 3
-#define RANDOM_FOREIGN 12
+#define RANDOM_SLOTS      12
+#define RANDOM_CLIENTS    3
+#define RANDOM_FOREIGN    12
+#define MARK_FILE         "mark" /* what an agent leaves in its volumes */
+#define RANDOM_NOT_MOVING -2
 
-typedef enum { SLOT_EMPTY, SLOT_CREATING, SLOT_LIVE, SLOT_REMOVING } SlotState;
+typedef enum { SLOT_EMPTY, SLOT_CREATING, SLOT_LIVE, SLOT_UNSURE, SLOT_REMOVING } SlotState;
 
 /* A workspace as the model knows it. */
 typedef struct {
     SlotState state;
     char id[ID_SIZE];
-    int parent;         /* slot, -1: none */
-    gboolean is_doomed; /* while it was being created a removal of its parent began */
-    GHashTable *marks;  /* names of volumes in which its agent has left a file */
+    guint incarnation;     /* counts who was created here */
+    int parent;            /* slot, -1: none */
+    int moving_to;         /* what its parent may become, or RANDOM_NOT_MOVING */
+    guint takers;          /* removals under way that may take it */
+    gboolean must_look;    /* while it was being created such a removal began, */
+    gboolean is_doomed;    /* and takes it for certain */
+    GHashTable *marks;     /* names of volumes in which its agent has left a file */
+    gboolean has_sessions; /* it has the third volume */
+    guint resets;          /* of its sessions that were answered */
+    guint resets_under_way;
+    gint64 sessions_from; /* generation: from this one on all resets have been done */
+    char sessions[96];    /* volume of sessions that must be kept; "": none */
     /* Its agent; the agents' thread only. */
     char registered[40]; /* container id */
     gint64 heartbeat_at_us;
@@ -59,8 +70,11 @@ typedef struct {
     Liveness *liveness;
     gboolean has_faults;
 
+    atomic_uint moves_done, moves_refused, resets_done;
+
     Mutex lock; /* guards the model: what follows. May take the world's lock */
     ModelSlot slots[RANDOM_SLOTS];
+    guint moves_under_way, moves_begun; /* changes of a parent */
     GHashTable *removed; /* ids whose removal has been asked for and answered; a set */
     GHashTable *tokens;  /* token -> id of its workspace */
 
@@ -70,7 +84,6 @@ typedef struct {
     atomic_bool is_over;
     atomic_uint busy;         /* orders queued or under way */
     atomic_int clock_step_us; /* that the agents turn each round */
-    atomic_uint did[32];
 } RandomRun;
 
 typedef enum {
@@ -82,6 +95,10 @@ typedef enum {
     ORDER_HIBERNATE,
     ORDER_WAKE,
     ORDER_PATCH,
+    ORDER_MOVE, /* a new parent */
+    ORDER_COLLAPSE,
+    ORDER_RESET,     /* a restart that discards the sessions */
+    ORDER_BOOTSTRAP, /* its watcher says that it could not start */
     ORDER_READ,
     ORDER_STALE_AGENT, /* an agent of a removed workspace comes back with its token */
     ORDER_DEATH,
@@ -103,6 +120,8 @@ typedef struct {
 /* Ends the program, saying how to run this again. */
 void random_fail(RandomRun *run, const char *format, ...) G_GNUC_PRINTF(2, 3) G_GNUC_NORETURN;
 guint64 random_mix(guint64 value);
+/* Whether the error is an answer that a client may get at any time. */
+gboolean random_is_refusal(const GError *error);
 
 /* ---- The model (random-model.c) ---- */
 
@@ -115,6 +134,13 @@ void model_change_foreign(RandomRun *run, guint64 chance);
 void model_leak(RandomRun *run, guint64 chance);
 /* A copy of the running container of a workspace; `exists` FALSE: there is none. */
 WorldContainer model_running(RandomRun *run, const char *id);
+
+/* ---- The tree (random-tree.c) ---- */
+
+void random_create(RandomRun *run, guint slot, guint64 chance);
+void random_remove(RandomRun *run, guint slot, guint64 chance);
+void random_collapse(RandomRun *run, guint slot);
+void random_move(RandomRun *run, guint slot, guint64 chance);
 
 /* ---- What clients and agents do (random-clients.c) ---- */
 

@@ -168,6 +168,7 @@ static void begin(RandomRun *run)
     for (guint i = 0; i < RANDOM_SLOTS; i++) {
         run->slots[i].marks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         run->slots[i].parent = -1;
+        run->slots[i].moving_to = RANDOM_NOT_MOVING;
     }
     run->orders = queue_new(ORDERS_MAX, g_free);
     run->has_faults = TRUE;
@@ -260,11 +261,12 @@ static void kill_container(RandomRun *run, guint slot)
 
 static const guint weights[ORDER_KINDS] = {
     /* of 1000 */
-    [ORDER_CREATE] = 110, [ORDER_REMOVE] = 40,      [ORDER_RESTART] = 80, [ORDER_PAUSE] = 60,
-    [ORDER_RESUME] = 90,  [ORDER_HIBERNATE] = 50,   [ORDER_WAKE] = 60,    [ORDER_PATCH] = 100,
-    [ORDER_READ] = 90,    [ORDER_STALE_AGENT] = 60, [ORDER_DEATH] = 25,   [ORDER_FOREIGN] = 60,
-    [ORDER_STRAY] = 4,    [ORDER_LOOK] = 165,       [ORDER_JUMP] = 2,     [ORDER_DAEMON] = 2,
-    [ORDER_KILL] = 2,
+    [ORDER_CREATE] = 130, [ORDER_REMOVE] = 40,      [ORDER_RESTART] = 70, [ORDER_PAUSE] = 50,
+    [ORDER_RESUME] = 90,  [ORDER_HIBERNATE] = 50,   [ORDER_WAKE] = 60,    [ORDER_PATCH] = 60,
+    [ORDER_MOVE] = 90,    [ORDER_COLLAPSE] = 10,    [ORDER_RESET] = 30,   [ORDER_BOOTSTRAP] = 10,
+    [ORDER_READ] = 60,    [ORDER_STALE_AGENT] = 40, [ORDER_DEATH] = 25,   [ORDER_FOREIGN] = 60,
+    [ORDER_STRAY] = 4,    [ORDER_JUMP] = 2,         [ORDER_DAEMON] = 2,   [ORDER_KILL] = 2,
+    [ORDER_LOOK] = 115,
 };
 
 static guint64 draw(RandomRun *run)
@@ -341,9 +343,12 @@ static void report(RandomRun *run)
         g_string_append_printf(text, " %s=%" G_GUINT64_FORMAT, engine_fault_name((EngineFault)i),
                                counts[i]);
     g_test_message(
-        "%u workspaces removed, %u containers made, %u starts, %u agents let in, %u servers "
-        "killed; the last server's calls:%s",
-        g_hash_table_size(run->removed), world_read(run->house.world, &run->house.world->creates),
+        "%u workspaces removed, %u parents changed (%u refused), %u sessions discarded, %u "
+        "containers made, %u starts, %u agents let in, %u servers killed; the last server's "
+        "calls:%s",
+        g_hash_table_size(run->removed), atomic_load(&run->moves_done),
+        atomic_load(&run->moves_refused), atomic_load(&run->resets_done),
+        world_read(run->house.world, &run->house.world->creates),
         world_read(run->house.world, &run->house.world->starts), g_hash_table_size(run->tokens),
         run->reopened, text->str);
     g_string_free(text, TRUE);

@@ -397,8 +397,8 @@ static inline const char *house_check_token(House *house, const RuntimeRow *runt
     return NULL;
 }
 
-/* NULL: it runs as it should. Else what is wrong. */
-static inline const char *house_check_running(House *house, const char *id)
+/* NULL: it runs as it should, with so many volumes. Else what is wrong. */
+static inline const char *house_check_running_with(House *house, const char *id, guint volumes)
 {
     g_autoptr(RuntimeRow) runtime = house_runtime(house, id);
     g_autoptr(WorkspaceRow) row = NULL;
@@ -427,9 +427,15 @@ static inline const char *house_check_running(House *house, const char *id)
     if (g_strcmp0(row->url, url) != 0 || !row->url_is_minted ||
         g_strcmp0(runtime->address, url) != 0)
         return "not reachable where it is";
-    if (house_count_volumes(house, id) != 2)
-        return "not exactly two volumes";
+    if (house_count_volumes(house, id) != volumes)
+        return "not exactly its volumes";
     return house_check_token(house, runtime, &container);
+}
+
+/* A workspace without sessions. */
+static inline const char *house_check_running(House *house, const char *id)
+{
+    return house_check_running_with(house, id, 2);
 }
 
 static inline const char *house_check_stopped(House *house, const char *id)

@@ -209,7 +209,8 @@ const Command commands[] = {
         .description =
             "Removes at once the containers and volumes that carry the server's label and that no "
             "workspace wants; the server would do so by itself later. It asks first. What does not "
-            "carry the label is never touched.\n"
+            "carry the label is never touched. The volumes of deleted workspaces that the server "
+            "was told to keep for a while stay, but for --kept.\n"
             "With --json it prints the server's answer.",
         .examples = "workspacectl reap --dry-run\n"
                     "workspacectl reap --yes",

@@ -364,6 +364,27 @@ static void check_orphan(JsonView orphan, Report *report)
                "Wait for it, or: workspacectl reap --dry-run");
 }
 
+/* As it was set: nothing differs. */
+static void check_kept(JsonView answer, Report *report)
+{
+    JsonView list;
+    guint count = 0;
+    g_autofree char *first = NULL;
+
+    if (!child(answer, "kept", JSON_KIND_ARRAY, &list)) /* an older server */
+        return;
+    for (JsonWalk walk = json_view_walk(list); json_walk_next(&walk); count++)
+        if (!first)
+            first = text(walk.value, "due_at");
+    if (count == 0)
+        return;
+    g_autofree char *what =
+        g_strdup_printf("%u of deleted workspaces kept, the first until %s", count, first);
+    report_add(report, FINDING_NOTE, "volumes", what,
+               "WORKSPACED_VOLUME_RETENTION_HOURS keeps them, so that a delete can be undone",
+               "To remove them now: workspacectl reap --kept");
+}
+
 /* An older server has no such list. */
 static void check_orphans(Session *session, Report *report)
 {
@@ -377,6 +398,7 @@ static void check_orphans(Session *session, Report *report)
         return;
     for (JsonWalk walk = json_view_walk(list); json_walk_next(&walk);)
         check_orphan(walk.value, report);
+    check_kept(view, report);
 }
 
 void doctor_check_server(Session *session, Report *report)

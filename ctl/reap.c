@@ -6,6 +6,7 @@
 
 const Option reap_options[] = {
     {.name = "dry-run", .help = "only say what would be removed"},
+    {.name = "kept", .help = "also the volumes of deleted workspaces that are kept for a while"},
     {.name = "yes", .letter = 'y', .help = "do not ask"},
     {0},
 };
@@ -34,12 +35,14 @@ static guint print_orphans(JsonView answer, gboolean is_dry)
 
 static gboolean call(Session *session, gboolean is_dry, GError **error)
 {
+    gboolean with_kept = arguments_has(session->arguments, "kept");
+    g_autofree char *path = g_strconcat(
+        "/admin/runtime/reap", is_dry || with_kept ? "?" : "", is_dry ? "dry_run=true" : "",
+        is_dry && with_kept ? "&" : "", with_kept ? "kept=true" : "", NULL);
     g_auto(ApiAnswer) answer = {0};
     JsonView view;
 
-    if (!api_call(session->api, "POST",
-                  is_dry ? "/admin/runtime/reap?dry_run=true" : "/admin/runtime/reap", NULL,
-                  &answer, &view, error))
+    if (!api_call(session->api, "POST", path, NULL, &answer, &view, error))
         return FALSE;
     if (session->wants_json)
         printf("%s\n", answer.body->str);
@@ -55,8 +58,11 @@ gboolean reap_run(Session *session, GError **error)
     if (!arguments_has(session->arguments, "yes")) {
         if (!terminal_can_ask())
             return ctl_fail(error, CTL_USAGE, "nobody can be asked here: give --yes or --dry-run");
-        if (!terminal_ask("Remove all containers and volumes of this server that no workspace "
-                          "wants?"))
+        if (!terminal_ask(arguments_has(session->arguments, "kept")
+                              ? "Remove all containers and volumes of this server that no "
+                                "workspace wants, and the kept data of deleted workspaces?"
+                              : "Remove all containers and volumes of this server that no "
+                                "workspace wants?"))
             return ctl_fail(error, CTL_REFUSED, "nothing was removed");
     }
     return call(session, FALSE, error);

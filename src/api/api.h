@@ -105,8 +105,8 @@ gboolean api_parameter_id(const ApiCall *call, const char *name, const char *wha
                           GError **error);
 /* A flag of the query: set only when its first value is exactly "true". */
 gboolean api_query_flag(const ApiCall *call, const char *name);
-/* `dry_run` of the query: ERROR_INVALID for anything but "true" and "false". */
-gboolean api_query_dry_run(const ApiCall *call, gboolean *dry_run, GError **error);
+/* The same for what must not be misread: ERROR_INVALID for anything but "true" and "false". */
+gboolean api_query_boolean(const ApiCall *call, const char *name, gboolean *value, GError **error);
 /* An integer of the query inside [min, max]; anything else is `fallback`. */
 gint64 api_query_int(const ApiCall *call, const char *name, gint64 fallback, gint64 min,
                      gint64 max);

@@ -79,13 +79,13 @@ gboolean api_query_flag(const ApiCall *call, const char *name)
 }
 
 /* Whoever writes dry_run=1 wants nothing done: what is not understood must not do it. */
-gboolean api_query_dry_run(const ApiCall *call, gboolean *dry_run, GError **error)
+gboolean api_query_boolean(const ApiCall *call, const char *name, gboolean *value, GError **error)
 {
-    const char *text = http_request_query(call->request, "dry_run");
+    const char *text = http_request_query(call->request, name);
 
-    *dry_run = g_strcmp0(text, "true") == 0;
-    return !text || *dry_run || strcmp(text, "false") == 0 ||
-           error_set(error, ERROR_INVALID, "dry_run must be true or false");
+    *value = g_strcmp0(text, "true") == 0;
+    return !text || *value || strcmp(text, "false") == 0 ||
+           error_set(error, ERROR_INVALID, "%s must be true or false", name);
 }
 
 gint64 api_query_int(const ApiCall *call, const char *name, gint64 fallback, gint64 min, gint64 max)

@@ -159,10 +159,13 @@ static void write_deletions(GString *text, ApiCall *call)
 /* Absent while the database is away: no figure is better than a wrong one. */
 static void write_garbage(GString *text, ApiCall *call)
 {
-    gint64 pending = 0, oldest_us = 0;
+    gint64 pending = 0, oldest_us = 0, kept = 0, next_due_us = 0;
 
-    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, NULL))
+    if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, NULL) ||
+        !reconciler_kept_count(call->api->reconciler, &kept, &next_due_us, NULL))
         return;
+    one(text, "workspaced_volumes_kept", "gauge",
+        "Volumes of deleted workspaces, kept by WORKSPACED_VOLUME_RETENTION_HOURS.", (double)kept);
     one(text, "workspaced_garbage_pending", "gauge", "Removals not yet verified.", (double)pending);
     one(text, "workspaced_garbage_oldest_seconds", "gauge", "Age of the oldest of them.",
         oldest_us ? (double)(clock_now_us() - oldest_us) / 1e6 : 0);

@@ -70,9 +70,10 @@ static void write_held(JsonOut *out, const ReconcilerStatus *status)
 static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
 {
     ReconcilerStatus status;
-    gint64 pending = 0, oldest_us = 0, adopted = 0;
+    gint64 pending = 0, oldest_us = 0, adopted = 0, kept = 0, next_due_us = 0;
 
     if (!reconciler_garbage(call->api->reconciler, &pending, &oldest_us, error) ||
+        !reconciler_kept_count(call->api->reconciler, &kept, &next_due_us, error) ||
         !store_adopted_count(call->api->db, &adopted, error))
         return FALSE;
     reconciler_status(call->api->reconciler, &status);
@@ -89,6 +90,8 @@ static gboolean write_house(JsonOut *out, ApiCall *call, GError **error)
     json_out_int(out, "quarantined", status.quarantined);
     json_out_int(out, "removals_pending", pending);
     time_or_null(out, "removals_pending_since", oldest_us);
+    json_out_int(out, "volumes_kept", kept);
+    time_or_null(out, "volumes_kept_until", next_due_us);
     if (status.last_pass_us)
         json_out_time(out, "last_pass_at",
                       clock_now_us() - (clock_monotonic_us() - status.last_pass_us));

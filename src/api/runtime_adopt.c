@@ -72,7 +72,7 @@ gboolean api_runtime_adopt(ApiCall *call, GError **error)
     JsonOut out = json_out_start(json);
     guint adopted = 0;
 
-    if (!api_query_dry_run(call, &adoption.dry_run, error) ||
+    if (!api_query_boolean(call, "dry_run", &adoption.dry_run, error) ||
         !read_order(call, installation, workspace, error))
         return FALSE;
     adoption.installation = *installation ? installation : NULL;

@@ -14,22 +14,48 @@ static void write_orphan(JsonOut *out, const ReconcilerOrphan *orphan)
     json_out_time(out, "due_at", orphan->due_us);
 }
 
+static void write_orphans(JsonOut *out, const GPtrArray *orphans)
+{
+    json_out_int(out, "count", orphans->len);
+    json_out_array(out, "orphans");
+    for (guint i = 0; i < orphans->len; i++) {
+        json_out_object(out, NULL);
+        write_orphan(out, orphans->pdata[i]);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
+/* No orphans: each was deleted on purpose, and stays for a while on purpose. */
+static void write_kept(JsonOut *out, const GPtrArray *kept)
+{
+    json_out_array(out, "kept");
+    for (guint i = 0; i < kept->len; i++) {
+        const ReconcilerOrphan *one = kept->pdata[i];
+
+        json_out_object(out, NULL);
+        json_out_text(out, "kind", one->kind);
+        json_out_text(out, "name", one->name);
+        json_out_text(out, "workspace_id", one->workspace_id);
+        json_out_time(out, "since", one->first_seen_us);
+        json_out_time(out, "due_at", one->due_us);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
 gboolean api_runtime_orphans(ApiCall *call, GError **error)
 {
     g_autoptr(GPtrArray) orphans = reconciler_orphans(call->api->reconciler);
+    g_autoptr(GPtrArray) kept = reconciler_kept(call->api->reconciler, error);
     g_autoptr(GString) json = g_string_new(NULL);
     JsonOut out = json_out_start(json);
 
-    (void)error;
+    if (!kept)
+        return FALSE;
     json_out_object(&out, NULL);
-    json_out_int(&out, "count", orphans->len);
-    json_out_array(&out, "orphans");
-    for (guint i = 0; i < orphans->len; i++) {
-        json_out_object(&out, NULL);
-        write_orphan(&out, orphans->pdata[i]);
-        json_out_end(&out);
-    }
-    json_out_end(&out);
+    write_orphans(&out, orphans);
+    write_kept(&out, kept);
     json_out_end(&out);
     api_reply(call, 200, g_steal_pointer(&json));
     return TRUE;
@@ -66,17 +92,18 @@ static void write_reaped(JsonOut *out, const GPtrArray *found, const GPtrArray *
 
 gboolean api_runtime_reap(ApiCall *call, GError **error)
 {
-    gboolean dry_run = FALSE;
+    ReconcilerReaping reaping = {.patience_ms = PATIENCE_MS};
     g_autoptr(GPtrArray) found = NULL;
     g_autoptr(GPtrArray) left = NULL;
     g_autoptr(GString) json = g_string_new(NULL);
     JsonOut out = json_out_start(json);
 
-    if (!api_query_dry_run(call, &dry_run, error) ||
-        !reconciler_reap(call->api->reconciler, dry_run, PATIENCE_MS, &found, &left, error))
+    if (!api_query_boolean(call, "dry_run", &reaping.dry_run, error) ||
+        !api_query_boolean(call, "kept", &reaping.with_kept, error) ||
+        !reconciler_reap(call->api->reconciler, &reaping, &found, &left, error))
         return FALSE;
     json_out_object(&out, NULL);
-    json_out_bool(&out, "dry_run", dry_run);
+    json_out_bool(&out, "dry_run", reaping.dry_run);
     json_out_int(&out, "count", found->len);
     write_reaped(&out, found, left);
     json_out_end(&out);

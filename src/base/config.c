@@ -221,6 +221,10 @@ static const Option options[] = {
     {"ACTIVITY_CLEANUP_INTERVAL_HOURS", "cleanup-interval-hours", OPTION_DECIMAL,
      FIELD(cleanup_interval_hours), "6", 0, 1000, JUNK_IS_DEFAULT, FALSE,
      "time between two deletions of what is old; fractions are allowed"},
+    {"WORKSPACED_VOLUME_RETENTION_HOURS", "volume-retention-hours", OPTION_DECIMAL,
+     FIELD(volume_retention_hours), "0", -1, 8760, JUNK_REFUSED, FALSE,
+     "how long the volumes of a deleted workspace are kept, so that an accidental delete can be "
+     "undone; fractions are allowed; 0: they go with it"},
     HEADING("GitHub"),
     {"GITHUB_APP_ID", "github-app-id", OPTION_TEXT, FIELD(github_app_id), NULL, 0, 0, JUNK_REFUSED,
      FALSE,
@@ -345,6 +349,11 @@ static gboolean store_value(const Option *option, const char *text, Config *conf
     if (option->type == OPTION_BOOL)
         return error_set(error, ERROR_INVALID, "%s (--%s) must be true or false", option->variable,
                          option->flag);
+    if (option->type == OPTION_DECIMAL)
+        return error_set(error, ERROR_INVALID,
+                         "%s (--%s) must be a number from 0 to %" G_GINT64_FORMAT
+                         ", such as 12 or 0.5",
+                         option->variable, option->flag, option->max);
     return error_set(error, ERROR_INVALID,
                      "%s (--%s) must be a whole number from %" G_GINT64_FORMAT
                      " to %" G_GINT64_FORMAT,

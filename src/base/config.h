@@ -81,6 +81,7 @@ typedef struct {
     gint64 activity_retention_days;
     gint64 event_retention_days; /* 0: events are kept */
     double cleanup_interval_hours;
+    double volume_retention_hours; /* of deleted workspaces; 0: they go with them */
     /* GitHub */
     char *github_app_id; /* NULL: no App */
     char *github_installation_id;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "lifecycle/lifecycle.h"
 #include "lifecycle/team.h"
+#include "store/garbage.h"
 #include "store/structure_events.h"
 #include "store/workspaces.h"
 
@@ -95,6 +96,22 @@ static gboolean announce_step(const Lifecycle *lifecycle, const char *id, const 
     return TRUE;
 }
 
+/* An accidental delete can be undone: what its volumes hold stays for a while. */
+static gboolean keep_volumes(const Lifecycle *lifecycle, const StoreRemoval *removal, gint64 now_us,
+                             GError **error)
+{
+    double hours = lifecycle->config ? lifecycle->config->volume_retention_hours : 0;
+    gint64 until_us = now_us + (gint64)(hours * (double)CLOCK_HOUR_US);
+
+    for (guint i = 0; i < removal->members->len && until_us > now_us; i++) {
+        const StoreMember *member = removal->members->pdata[i];
+
+        if (!store_garbage_keep_volumes(lifecycle->db, member->id, until_us, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* What a removal is: who goes, and what is told about who stays. */
 typedef struct {
     StoreRemoveExtent extent;
@@ -134,6 +151,7 @@ static gboolean remove_tree(const Lifecycle *lifecycle, const char *id, Removing
     if (!transaction ||
         !store_workspace_remove(lifecycle->db, id, removing.extent, removing.purge, &result,
                                 error) ||
+        (!removing.purge && !keep_volumes(lifecycle, result, now_us, error)) ||
         !each_member(lifecycle, result, id, now_us, record_step, error) ||
         (removing.extent == STORE_REMOVE_BELOW &&
          !record_collapsed(lifecycle, id, result, now_us, error)) ||
@@ -175,6 +193,8 @@ gboolean lifecycle_remove(const Lifecycle *lifecycle, const char *id, gboolean c
     each_member(lifecycle, removal, id, now_us, forget_step, NULL);
     each_member(lifecycle, removal, id, now_us, announce_step, NULL);
     removed->cascade_deleted = removal->members->len - (removal->root_removed ? 1 : 0);
+    if (purge && !removal->root_removed)
+        reconciler_poke(lifecycle->reconciler, id); /* volumes that were kept until now */
     removed->is_cleaned = wait_cleaned(lifecycle, removal);
     return TRUE;
 }

@@ -5,6 +5,7 @@
  *   helper      removed when it is five minutes old
  *   volume      kept in quarantine for a day, then removed; the intent is the durable memory
  *
+ * A deleted workspace's volume that is kept by an administrator's setting is no orphan.
  * A row in workspace_runtime explains everything of its workspace: what is left there is the wish's
  * own business (also of one in the stock of started agents). At most twenty removals a pass.
  * Source: spec 02, section 17.3 E, H, J. */
@@ -129,6 +130,7 @@ void orphans_look_at_suspects(Reconciler *reconciler)
 typedef struct {
     Reconciler *reconciler;
     GHashTable *wishes; /* workspace id -> anything */
+    GHashTable *kept;   /* keep_key -> itself; NULL: not asked yet */
     gboolean reaps;     /* an administrator wants it now */
     guint removals;
 } Rules;
@@ -316,12 +318,41 @@ static gboolean treat_volume(Rules *rules, const VolumeInfo *volume, GError **er
     return TRUE;
 }
 
+static char *keep_key_dup(const char *ref, const char *workspace)
+{
+    return g_strconcat(workspace ? workspace : "", " ", ref, NULL);
+}
+
+/* Asked after the wishes were read: a workspace whose row went in between has its intents. */
+static gboolean is_kept(Rules *rules, const VolumeInfo *volume, gboolean *kept, GError **error)
+{
+    g_autofree char *key = keep_key_dup(volume->name, volume->labels.workspace);
+    g_autoptr(GPtrArray) intents = NULL;
+
+    if (!rules->kept) {
+        intents = store_garbage_list_kept(rules->reconciler->options.db, error);
+        if (!intents)
+            return FALSE;
+        rules->kept = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        for (guint i = 0; i < intents->len; i++) {
+            const GarbageRow *intent = intents->pdata[i];
+
+            g_hash_table_add(rules->kept, keep_key_dup(intent->ref, intent->workspace_id));
+        }
+    }
+    *kept = g_hash_table_contains(rules->kept, key);
+    return TRUE;
+}
+
 static gboolean treat_volumes(Rules *rules, const GPtrArray *volumes, GError **error)
 {
     for (guint i = 0; i < volumes->len; i++) {
         const VolumeInfo *volume = volumes->pdata[i];
+        gboolean kept = FALSE;
 
-        if (!is_explained(rules, &volume->labels) && !treat_volume(rules, volume, error))
+        if (is_explained(rules, &volume->labels))
+            continue;
+        if (!is_kept(rules, volume, &kept, error) || (!kept && !treat_volume(rules, volume, error)))
             return FALSE;
     }
     return TRUE;
@@ -331,11 +362,13 @@ gboolean orphans_treat(Reconciler *reconciler, const GPtrArray *containers,
                        const GPtrArray *volumes, GHashTable *wishes, gboolean reaps, GError **error)
 {
     Rules rules = {.reconciler = reconciler, .wishes = wishes, .reaps = reaps};
+    gboolean done =
+        treat_containers(&rules, containers, error) && treat_volumes(&rules, volumes, error);
 
-    if (!treat_containers(&rules, containers, error) || !treat_volumes(&rules, volumes, error))
-        return FALSE;
-    sightings_end_pass(reconciler->sightings);
-    return TRUE;
+    g_clear_pointer(&rules.kept, g_hash_table_unref);
+    if (done)
+        sightings_end_pass(reconciler->sightings);
+    return done;
 }
 
 /* ---- What administrators ask ---- */
@@ -345,18 +378,81 @@ GPtrArray *reconciler_orphans(Reconciler *reconciler)
     return sightings_list(reconciler->sightings);
 }
 
-gboolean reconciler_reap(Reconciler *reconciler, gboolean dry_run, guint patience_ms,
+static ReconcilerOrphan *kept_new(const GarbageRow *intent)
+{
+    ReconcilerOrphan *kept = g_new0(ReconcilerOrphan, 1);
+
+    kept->kind = "volume";
+    kept->ref = g_strdup(intent->ref);
+    kept->name = g_strdup(intent->ref);
+    kept->workspace_id = g_strdup(intent->workspace_id);
+    kept->first_seen_us = intent->created_at_us;
+    kept->action = "remove";
+    kept->due_us = intent->not_before_us;
+    return kept;
+}
+
+GPtrArray *reconciler_kept(Reconciler *reconciler, GError **error)
+{
+    g_autoptr(GPtrArray) intents = store_garbage_list_kept(reconciler->options.db, error);
+    GPtrArray *kept = NULL;
+
+    if (!intents)
+        return NULL;
+    kept = g_ptr_array_new_with_free_func((GDestroyNotify)reconciler_orphan_free);
+    for (guint i = 0; i < intents->len; i++)
+        g_ptr_array_add(kept, kept_new(intents->pdata[i]));
+    return kept;
+}
+
+gboolean reconciler_kept_count(Reconciler *reconciler, gint64 *kept, gint64 *next_due_us,
+                               GError **error)
+{
+    return store_garbage_count_kept(reconciler->options.db, kept, next_due_us, error);
+}
+
+/* What was kept is nobody's from now on, so the pass takes it as it takes any other. */
+static gboolean reap_kept(Reconciler *reconciler, gboolean dry_run, GPtrArray *found,
+                          GError **error)
+{
+    g_autoptr(GPtrArray) kept = reconciler_kept(reconciler, error);
+
+    if (!kept)
+        return FALSE;
+    g_ptr_array_extend_and_steal(found, g_steal_pointer(&kept));
+    return dry_run || store_garbage_release_kept(reconciler->options.db, clock_now_us(), error);
+}
+
+/* What is not removed yet, of what was kept: only a dry run leaves any. */
+static gboolean list_left(Reconciler *reconciler, gboolean with_kept, GPtrArray **left,
+                          GError **error)
+{
+    g_autoptr(GPtrArray) kept = with_kept ? reconciler_kept(reconciler, error) : NULL;
+
+    if (with_kept && !kept)
+        return FALSE;
+    *left = sightings_list(reconciler->sightings);
+    if (kept)
+        g_ptr_array_extend_and_steal(*left, g_steal_pointer(&kept));
+    return TRUE;
+}
+
+gboolean reconciler_reap(Reconciler *reconciler, const ReconcilerReaping *reaping,
                          GPtrArray **found, GPtrArray **left, GError **error)
 {
     g_autoptr(GPtrArray) before = NULL;
 
     if (!reconciler_check_open(reconciler, "removed", error) ||
-        !reconciler_await_pass(reconciler, FALSE, patience_ms, error))
+        !reconciler_await_pass(reconciler, FALSE, reaping->patience_ms, error))
         return FALSE;
     before = sightings_list(reconciler->sightings);
-    if (!dry_run && before->len > 0 && !reconciler_await_pass(reconciler, TRUE, patience_ms, error))
+    if (reaping->with_kept && !reap_kept(reconciler, reaping->dry_run, before, error))
         return FALSE;
-    *left = sightings_list(reconciler->sightings);
+    if (!reaping->dry_run && before->len > 0 &&
+        !reconciler_await_pass(reconciler, TRUE, reaping->patience_ms, error))
+        return FALSE;
+    if (!list_left(reconciler, reaping->with_kept, left, error))
+        return FALSE;
     *found = g_steal_pointer(&before);
     return TRUE;
 }

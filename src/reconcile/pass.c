@@ -184,15 +184,30 @@ static gboolean end_removed(Reconciler *reconciler, GError **error)
     return TRUE;
 }
 
+/* What the database explains. Where nothing is wished any more, volumes may still be kept. */
+static gboolean count_explained(Reconciler *reconciler, const Sight *sight, guint *explained,
+                                GError **error)
+{
+    gint64 kept = 0, next_due_us = 0;
+
+    if (sight->wishes->len == 0 &&
+        !store_garbage_count_kept(reconciler->options.db, &kept, &next_due_us, error))
+        return FALSE;
+    *explained = sight->wishes->len + (guint)MIN(kept, G_MAXINT);
+    return TRUE;
+}
+
 gboolean pass_run(Reconciler *reconciler, gboolean reaps, GError **error)
 {
     g_auto(Sight) sight = {0};
+    guint explained = 0;
 
-    if (!end_removed(reconciler, error) || !take_sight(reconciler, &sight, error))
+    if (!end_removed(reconciler, error) || !take_sight(reconciler, &sight, error) ||
+        !count_explained(reconciler, &sight, &explained, error))
         return FALSE;
     write_figures(reconciler, &sight);
-    if (sight.containers && identity_seems_lost(reconciler, sight.wishes->len,
-                                                sight.containers->len + sight.volumes->len))
+    if (sight.containers &&
+        identity_seems_lost(reconciler, explained, sight.containers->len + sight.volumes->len))
         return TRUE;
     poke_unsettled(reconciler, &sight);
     poke_garbage(reconciler, &sight);

@@ -125,11 +125,21 @@ typedef struct {
 void reconciler_orphan_free(ReconcilerOrphan *orphan); /* NULL is fine */
 /* GPtrArray of ReconcilerOrphan, oldest first. Caller owns it. */
 GPtrArray *reconciler_orphans(Reconciler *reconciler);
-/* Removes now what would be removed by itself later (`dry_run`: only looks again). `found` gets
- * what nobody wished, `left` what is still there; GPtrArrays of ReconcilerOrphan, the caller's.
- * Waits for at most `patience_ms` for each of two passes. Error: ERROR_CONFLICT when nothing may be
- * removed now; ERROR_UNAVAILABLE. Thread: workers. */
-gboolean reconciler_reap(Reconciler *reconciler, gboolean dry_run, guint patience_ms,
+/* Volumes of deleted workspaces that are kept until `due_us`, by that time: no orphans. GPtrArray
+ * of ReconcilerOrphan, the caller's; NULL on an error of db/db.h. */
+GPtrArray *reconciler_kept(Reconciler *reconciler, GError **error);
+/* How many, and when the next goes (wall; 0: there is none). */
+gboolean reconciler_kept_count(Reconciler *reconciler, gint64 *kept, gint64 *next_due_us,
+                               GError **error);
+typedef struct {
+    gboolean dry_run;   /* only look again */
+    gboolean with_kept; /* what is kept goes, too */
+    guint patience_ms;  /* for each of two passes */
+} ReconcilerReaping;
+/* Removes now what would be removed by itself later. `found` gets what nobody wished, `left` what
+ * is still there; GPtrArrays of ReconcilerOrphan, the caller's. Error: ERROR_CONFLICT when nothing
+ * may be removed now; ERROR_UNAVAILABLE. Thread: workers. */
+gboolean reconciler_reap(Reconciler *reconciler, const ReconcilerReaping *reaping,
                          GPtrArray **found, GPtrArray **left, GError **error);
 
 /* What an administrator gives to workspaces of ours: objects that an engine's labels give to

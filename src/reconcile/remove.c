@@ -290,6 +290,47 @@ gboolean remove_ownerless(Reconciler *reconciler, const GPtrArray *intents, GErr
 
 /* ---- The end ---- */
 
+/* The volumes that shall stay for a while after their workspace: they leave `volumes`, each has its
+ * intent, and no intent is left for one that does not exist. `until_us` 0: none shall stay. */
+static gboolean set_aside(Look *look, gint64 until_us, GPtrArray *volumes, GError **error)
+{
+    Db *db = look->reconciler->options.db;
+
+    for (guint i = until_us ? volumes->len : 0; i > 0; i--) {
+        const VolumeInfo *volume = volumes->pdata[i - 1];
+
+        if (!observe_is_ours(look->reconciler, &volume->labels, look->id))
+            continue;
+        if (!store_garbage_keep_volume(db, volume->name, look->id, until_us, error))
+            return FALSE;
+        log_info("volume kept", LOG_TEXT("workspace", look->id), LOG_TEXT("volume", volume->name),
+                 LOG_INT("seconds", (until_us - clock_now_us()) / CLOCK_SECOND_US),
+                 LOG_TEXT("why", "its workspace was removed"));
+        g_ptr_array_remove_index_fast(volumes, i - 1);
+    }
+    return TRUE;
+}
+
+static gboolean keep_volumes(Look *look, GPtrArray *volumes, GError **error)
+{
+    Db *db = look->reconciler->options.db;
+    g_autoptr(GPtrArray) intents = store_garbage_list_of(db, look->id, error);
+    gint64 until_us = 0;
+
+    for (guint i = 0; intents && i < intents->len; i++) {
+        const GarbageRow *intent = intents->pdata[i];
+        const VolumeInfo *volume = find_volume(volumes, intent->ref);
+
+        if (!intent->is_kept || intent->not_before_us <= clock_now_us())
+            continue;
+        until_us = MAX(until_us, intent->not_before_us);
+        if ((!volume || !observe_is_ours(look->reconciler, &volume->labels, look->id)) &&
+            !store_garbage_done(db, intent->id, error))
+            return FALSE;
+    }
+    return intents && set_aside(look, until_us, volumes, error);
+}
+
 /* Nothing was ever made, and there is no engine that could have made it. */
 static gboolean drop_intents(Look *look, GError **error)
 {
@@ -311,9 +352,13 @@ static gboolean remove_rest(Look *look, GError **error)
 
     if (!reconciler->options.engine)
         return drop_intents(look, error);
-    if (look_is_hosted(look))
-        return sweep_of(reconciler, look->id, FALSE, NULL, error);
-    return owned_volumes(reconciler, &volumes, error) && remove_volumes_of(look, volumes, error) &&
+    if (look_is_hosted(look)) {
+        volumes = g_ptr_array_new(); /* such an engine makes none */
+        return keep_volumes(look, volumes, error) &&
+               sweep_of(reconciler, look->id, FALSE, NULL, error);
+    }
+    return owned_volumes(reconciler, &volumes, error) && keep_volumes(look, volumes, error) &&
+           remove_volumes_of(look, volumes, error) &&
            sweep_of(reconciler, look->id, FALSE, volumes, error);
 }
 

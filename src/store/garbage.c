@@ -49,7 +49,7 @@ gboolean store_garbage_add(Db *db, GarbageKind kind, const char *ref, const char
 
 /* ---- Reading ---- */
 
-#define COLUMNS "id, kind, ref, workspace_id, not_before, attempts, last_error, created_at"
+#define COLUMNS "id, kind, ref, workspace_id, not_before, attempts, last_error, created_at, kept"
 /* A volume cannot go before the container that uses it. */
 #define ORDER                                                                                      \
     " ORDER BY created_at, CASE kind WHEN 'container' THEN 0 WHEN 'instance' THEN 1 ELSE 2 END, "  \
@@ -72,6 +72,7 @@ static GPtrArray *read_all(DbRows *rows)
         row->attempts = db_rows_int(rows, 5);
         row->last_error = column_text_dup(rows, 6);
         row->created_at_us = db_rows_int(rows, 7);
+        row->is_kept = db_rows_int(rows, 8) == 1;
         g_ptr_array_add(all, row);
     }
     return all;
@@ -97,8 +98,11 @@ GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id, GError **erro
 gboolean store_garbage_count(Db *db, gint64 now_us, gint64 *pending, gint64 *oldest_us,
                              GError **error)
 {
-    static const char sql[] = "SELECT COUNT(*), COALESCE(MIN(created_at), 0) FROM runtime_gc"
-                              " WHERE not_before <= $1 OR attempts > 0";
+    /* What waited for its time, kept or in quarantine, is no older than that. */
+    static const char sql[] =
+        "SELECT COUNT(*), COALESCE(MIN(CASE WHEN attempts = 0 AND not_before > created_at"
+        " THEN not_before ELSE created_at END), 0) FROM runtime_gc"
+        " WHERE not_before <= $1 OR attempts > 0";
     g_autoptr(DbRows) rows = db_query(db, sql, error, DB_INT(now_us));
 
     if (!rows)
@@ -135,8 +139,10 @@ gboolean store_garbage_keep(Db *db, GarbageKind kind, const char *ref, const cha
 gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us, const char *last_error,
                              GError **error)
 {
-    static const char sql[] = "UPDATE runtime_gc SET attempts = attempts + 1, not_before = $2,"
-                              " last_error = $3 WHERE id = $1";
+    static const char sql[] =
+        "UPDATE runtime_gc SET created_at = CASE WHEN attempts = 0 AND not_before > created_at"
+        " THEN not_before ELSE created_at END, attempts = attempts + 1, kept = 0,"
+        " not_before = $2, last_error = $3 WHERE id = $1";
 
     return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_INT(not_before_us), DB_TEXT(last_error));
 }
@@ -144,4 +150,62 @@ gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us, const
 gboolean store_garbage_done(Db *db, const char *id, GError **error)
 {
     return db_exec(db, "DELETE FROM runtime_gc WHERE id = $1", NULL, error, DB_TEXT(id));
+}
+
+/* ---- Kept volumes ---- */
+
+gboolean store_garbage_keep_volumes(Db *db, const char *workspace_id, gint64 until_us,
+                                    GError **error)
+{
+    static const char sql[] = "UPDATE runtime_gc SET kept = 1, not_before = $2"
+                              " WHERE workspace_id = $1 AND kind = 'volume' AND attempts = 0";
+
+    return db_exec(db, sql, NULL, error, DB_TEXT(workspace_id), DB_INT(until_us)) ||
+           error_prefix(error, "keep the volumes of workspace %s", workspace_id);
+}
+
+gboolean store_garbage_keep_volume(Db *db, const char *ref, const char *workspace_id,
+                                   gint64 until_us, GError **error)
+{
+    static const char sql[] =
+        "INSERT INTO runtime_gc (id, kind, ref, workspace_id, not_before, created_at, kept)"
+        " VALUES ($1, 'volume', $2, $3, $4, $5, 1)"
+        " ON CONFLICT (kind, ref, workspace_id) DO NOTHING";
+    char id[ID_SIZE];
+
+    id_make(id);
+    return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_TEXT(ref), DB_TEXT(workspace_id),
+                   DB_INT(until_us), DB_INT(clock_now_us())) ||
+           error_prefix(error, "keep the volume %s", ref);
+}
+
+GPtrArray *store_garbage_list_kept(Db *db, GError **error)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM runtime_gc WHERE kept = 1 ORDER BY not_before, ref, id";
+    g_autoptr(DbRows) rows = db_query(db, sql, error);
+
+    return read_all(rows);
+}
+
+gboolean store_garbage_count_kept(Db *db, gint64 *kept, gint64 *next_due_us, GError **error)
+{
+    static const char sql[] =
+        "SELECT COUNT(*), COALESCE(MIN(not_before), 0) FROM runtime_gc WHERE kept = 1";
+    g_autoptr(DbRows) rows = db_query(db, sql, error);
+
+    if (!rows)
+        return FALSE;
+    db_rows_next(rows);
+    *kept = db_rows_int(rows, 0);
+    *next_due_us = db_rows_int(rows, 1);
+    return TRUE;
+}
+
+gboolean store_garbage_release_kept(Db *db, gint64 now_us, GError **error)
+{
+    return db_exec(db,
+                   "UPDATE runtime_gc SET kept = 0, not_before = $1, created_at = $1"
+                   " WHERE kept = 1",
+                   NULL, error, DB_INT(now_us));
 }

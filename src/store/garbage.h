@@ -21,7 +21,8 @@ typedef struct {
     gint64 not_before_us;
     gint64 attempts;
     char *last_error;
-    gint64 created_at_us;
+    gint64 created_at_us; /* of one that was put off: since when it was due */
+    gboolean is_kept;     /* a deleted workspace's volume that shall stay until not_before */
 } GarbageRow;
 void garbage_row_free(GarbageRow *row); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(GarbageRow, garbage_row_free)
@@ -37,13 +38,13 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_due(Db *db, gint64 now_u
 /* All of one workspace, due or not. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id,
                                                            GError **error);
-/* Not yet: attempts + 1. */
+/* Not yet: attempts + 1. It counts as pending since it was due, and is not kept any more. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us,
                                                        const char *last_error, GError **error);
 /* Verified gone: the intent is deleted. Repeatable. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_done(Db *db, const char *id, GError **error);
 /* What is due at `now_us`, or was tried already; what is only kept for later does not count.
- * `oldest_us` is 0 when nothing is pending. */
+ * `oldest_us`: since when the oldest is due; 0 when nothing is pending. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_count(Db *db, gint64 now_us, gint64 *pending,
                                                        gint64 *oldest_us, GError **error);
 /* Records an intent unless it is there already; says when it is due and since when it stands. */
@@ -51,3 +52,22 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_keep(Db *db, GarbageKind kind, 
                                                       const char *workspace_id,
                                                       gint64 not_before_us, gint64 *due_us,
                                                       gint64 *since_us, GError **error);
+
+/* ---- Kept volumes: those of deleted workspaces, by an administrator's setting ---- */
+
+/* The volumes that are to go with this workspace stay until `until_us`. Part of the transaction
+ * that removes it. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_keep_volumes(Db *db, const char *workspace_id,
+                                                              gint64 until_us, GError **error);
+/* One more of them, which nobody knew of. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_keep_volume(Db *db, const char *ref,
+                                                             const char *workspace_id,
+                                                             gint64 until_us, GError **error);
+/* All, by the time they go. GPtrArray of GarbageRow, owned; NULL on an error. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_kept(Db *db, GError **error);
+/* `next_due_us` is 0 when there is none. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_count_kept(Db *db, gint64 *kept,
+                                                            gint64 *next_due_us, GError **error);
+/* They are kept no longer: due at `now_us`. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_release_kept(Db *db, gint64 now_us,
+                                                              GError **error);

@@ -471,8 +471,11 @@ gboolean store_runtime_delete_gone(Db *db, const char *workspace_id, gint64 gene
         "DELETE FROM workspace_runtime WHERE workspace_id = $1 AND desired = 'absent'"
         " AND generation = $2 AND phase = 'gone'"
         " AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.id = $1 AND w.status <> 'removed')"
-        " AND NOT EXISTS (SELECT 1 FROM runtime_gc g WHERE g.workspace_id = $1)";
-    static const char adoptions[] = "DELETE FROM adopted_objects WHERE workspace_id = $1";
+        " AND NOT EXISTS (SELECT 1 FROM runtime_gc g WHERE g.workspace_id = $1 AND g.kept = 0)";
+    static const char adoptions[] =
+        "DELETE FROM adopted_objects WHERE workspace_id = $1"
+        " AND NOT EXISTS (SELECT 1 FROM runtime_gc g WHERE g.workspace_id = $1"
+        " AND g.kind = adopted_objects.kind AND g.ref = adopted_objects.ref)";
     g_autoptr(DbTransaction) own = NULL;
     gint64 rows = 0;
 

@@ -184,7 +184,7 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_save_log(Db *db, const char *wo
                                                           const char *log, GError **error);
 /* Deletes the row, and the adoptions of its workspace, when its wish is still `absent` of this
  * generation, its phase `gone`, its workspace removed or purged, and no intent of it is left in
- * runtime_gc. */
+ * runtime_gc but those for volumes that are kept; their adoptions stay. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_delete_gone(Db *db, const char *workspace_id,
                                                              gint64 generation, gboolean *deleted,
                                                              GError **error);

@@ -257,8 +257,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoreRemoval, store_removal_free)
  * pending approvals and delegations, the wish
  * (`absent`, generation + 1) and one runtime_gc intent for each container, volume and instance that
  * may exist. Rows that were removed before are left as they are. With `purge` all rows of the tree,
- * those removed before included, are then deleted; intents and events stay. Error: ERROR_NOT_FOUND
- * when there is no row. Source: spec 01 section 8, spec 02 section 17.3 D. */
+ * those removed before included, are then deleted; intents and events stay, and volumes of theirs
+ * that were kept are kept no longer. Error: ERROR_NOT_FOUND when there is no row. Source: spec 01 section 8, spec 02 section 17.3 D. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_remove(Db *db, const char *id,
                                                           StoreRemoveExtent extent, gboolean purge,
                                                           StoreRemoval **removal, GError **error);

@@ -240,6 +240,8 @@ static gboolean add_intents(Db *db, const char *ids, gint64 now_us, GError **err
 /* Rows that refer to a workspace and do not go by themselves; the rest goes by foreign key. The
  * last one is the workspaces, so its count is theirs. */
 static const char *const purges[] = {
+    "UPDATE runtime_gc SET kept = 0, not_before = $2, created_at = $2 WHERE kept = 1"
+    " AND workspace_id IN " IDS,
     "DELETE FROM agent_memories WHERE workspace_id IN " IDS,
     "DELETE FROM workspace_secrets WHERE workspace_id IN " IDS,
     "DELETE FROM approval_requests WHERE workspace_id IN " IDS,

@@ -83,17 +83,17 @@ def test_a_database_of_another_installation_is_confirmed_by_name(kind, tmp_path)
 
 
 def test_orphans_need_an_engine_to_be_reaped(api):
-    assert api.get("/admin/runtime/orphans").json() == {"count": 0, "orphans": []}
+    assert api.get("/admin/runtime/orphans").json() == {"count": 0, "orphans": [], "kept": []}
     for query in ("", "?dry_run=true"):
         answer = api.post(f"/admin/runtime/reap{query}")
         assert answer.status_code == 409 and "no container engine" in answer.json()["error"]
 
 
-@pytest.mark.parametrize("action", ["reap", "adopt"])
+@pytest.mark.parametrize("order", ["reap?dry_run", "reap?kept", "adopt?dry_run"])
 @pytest.mark.parametrize("value", ["1", "yes", "True", ""])
-def test_a_dry_run_that_is_not_understood_does_nothing(api, action, value):
-    answer = api.post(f"/admin/runtime/{action}?dry_run={value}")
-    assert answer.status_code == 400 and "dry_run" in answer.json()["error"]
+def test_a_dry_run_that_is_not_understood_does_nothing(api, order, value):
+    answer = api.post(f"/admin/runtime/{order}={value}")
+    assert answer.status_code == 400 and order.split("?")[1] in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

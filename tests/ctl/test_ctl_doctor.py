@@ -118,3 +118,12 @@ def test_a_server_that_cannot_be_asked(ctl_alone, ctl, fake):
     assert done.returncode == 2 and "data directory" in done.stdout and "127.0.0.1:1" in done.stderr
     done = ctl("doctor", "--token", "wrong", "--json")
     assert done.returncode == 2 and json.loads(done.stdout)["status"] == "cannot_ask"
+
+
+def test_what_is_kept_on_purpose_is_no_difference(doctor, fake):
+    kept = [{"kind": "volume", "name": f"ws-{number}-workspace", "workspace_id": ROOT, "since": "2026-11-25T12:00:00Z",
+             "due_at": f"2026-11-26T12:0{number}:00Z"} for number in (1, 2)]  # fmt: skip
+    fake.on("GET", "/admin/runtime/orphans", (200, {"count": 0, "orphans": [], "kept": kept}))
+    found = doctor(house())["volumes"]
+    assert found["level"] == "note" and "2 of deleted workspaces" in found["what"] and "2026-11-26T12:01:00Z" in found["what"]
+    assert "reap --kept" in found["advice"]

@@ -79,6 +79,9 @@ def test_reap(ctl, fake):
     assert ctl("reap", "--dry-run").stdout == "container ws-old: would be removed\n"
     assert ctl("reap").returncode == 2  # nobody can be asked
     assert ctl("reap", "--yes").stdout == "container ws-old: removed\n"
-    assert [call.query for call in fake.seen("POST", "/admin/runtime/reap")] == [{"dry_run": "true"}, {}]
+    assert ctl("reap", "--dry-run", "--kept").returncode == ctl("reap", "--yes", "--kept").returncode == 0
+    assert [call.query for call in fake.seen("POST", "/admin/runtime/reap")] == [
+        {"dry_run": "true"}, {}, {"dry_run": "true", "kept": "true"}, {"kept": "true"},
+    ]  # fmt: skip
     fake.on("POST", "/admin/runtime/reap", (200, {"count": 0, "orphans": []}))
     assert ctl("reap", "--yes").stdout == "nothing is left over\n"

@@ -70,6 +70,25 @@ def test_L05_every_volume_goes_with_its_workspace(faulty_server, docker):
     none_left_of(docker, server, id_)
 
 
+def test_volumes_are_kept_as_long_as_it_was_set(faulty_server, docker, docker_proxy, database):
+    """The container goes at once. The volumes stay, past a server that dies and an order to reap, and go when their time is over."""
+    server = faulty_server(database, WORKSPACED_VOLUME_RETENTION_HOURS="1", WORKSPACED_RECONCILE_SECONDS="1")
+    id_ = online(server)
+    volumes = {one["Name"] for one in docker.volumes(server.installation())}
+    assert server.delete(f"/workspaces/{id_}").json()["cleanup"] == "done"
+    none_left_of(docker, server, id_, volumes=False)
+    server.kill()
+    server.start()
+    wait_for(lambda: not server.get("/admin/runtime").json()["workspaces"], what="the end of the wish")
+    reaped = server.post("/admin/runtime/reap").json()
+    assert reaped["count"] == 0 and {one["Name"] for one in docker.volumes(server.installation())} == volumes
+    kept = server.get("/admin/runtime/orphans").json()["kept"]
+    assert {one["name"] for one in kept} == volumes and {one["workspace_id"] for one in kept} == {id_}
+    server.database.execute("UPDATE runtime_gc SET not_before = 1")
+    docker_proxy.on("DELETE", "/volumes/", answer=500, times=1)
+    nothing_left(docker, server)
+
+
 def test_L06_one_volume_that_cannot_go_keeps_no_other(faulty_server, docker, docker_proxy):
     server = faulty_server()
     id_ = online(server)

@@ -106,6 +106,9 @@ static void test_new_installation_removes_nothing(House *house, gconstpointer da
 
 #define NOBODY "00000000-0000-4000-8000-000000000001"
 
+static const ReconcilerReaping dry = {.dry_run = TRUE, .patience_ms = 5000};
+static const ReconcilerReaping wet = {.patience_ms = 5000};
+
 static void volume(House *house, const char *name, const char *workspace)
 {
     world_lock(house->world);
@@ -196,11 +199,11 @@ static void test_reap_takes_them_now(House *house, gconstpointer data)
     stray(house, "ws-00000000-000", NOBODY, HOUSE_INSTALLATION);
     stray(house, "ws-00000000-001", NOBODY, FOREIGN);
     volume(house, "ws-00000000-000-configs", NOBODY);
-    g_assert_true(reconciler_reap(house->reconciler, TRUE, 5000, &found, &left, NULL));
+    g_assert_true(reconciler_reap(house->reconciler, &dry, &found, &left, NULL));
     g_assert_cmpuint(found->len, ==, 2);
     g_assert_cmpuint(left->len, ==, 2);
     g_assert_cmpint(world_state(house->world, "ws-00000000-000"), ==, CONTAINER_RUNNING);
-    g_assert_true(reconciler_reap(house->reconciler, FALSE, 5000, &found_again, &left_again, NULL));
+    g_assert_true(reconciler_reap(house->reconciler, &wet, &found_again, &left_again, NULL));
     g_assert_cmpuint(found_again->len, ==, 2);
     g_assert_cmpuint(left_again->len, ==, 0);
     g_assert_cmpint(world_state(house->world, "ws-00000000-000"), ==, -1);
@@ -222,7 +225,7 @@ static void test_the_stock_is_nobodys_orphan(House *house, gconstpointer data)
                           NULL, NULL, DB_TEXT(NOBODY)));
     volume(house, "ws-00000000-000-configs", NOBODY);
     house_open(house);
-    g_assert_true(reconciler_reap(house->reconciler, TRUE, 5000, &found, &left, NULL));
+    g_assert_true(reconciler_reap(house->reconciler, &dry, &found, &left, NULL));
     g_assert_cmpuint(found->len, ==, 0);
 }
 

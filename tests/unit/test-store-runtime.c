@@ -312,6 +312,92 @@ static void test_garbage_waits_for_its_time(Fixture *fixture)
     g_assert_cmpint(pending, ==, 2);
 }
 
+static void test_volumes_are_kept_until_their_time(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) kept = NULL, due = NULL, rest = NULL;
+    gint64 pending = 0, oldest_us = 0, count = 0, next_us = 0, due_us = 0, since_us = 0;
+    gint64 now_us = clock_now_us(), late_us = now_us + 90 * CLOCK_MINUTE_US;
+
+    fixture_migrate(fixture);
+    assert_done(store_garbage_add(fixture->db, GARBAGE_CONTAINER, "c", "w1", now_us, &error));
+    assert_done(store_garbage_add(fixture->db, GARBAGE_VOLUME, "v", "w1", now_us, &error));
+    assert_done(store_garbage_add(fixture->db, GARBAGE_VOLUME, "v", "w2", now_us, &error));
+    assert_done(store_garbage_keep(fixture->db, GARBAGE_VOLUME, "q", "w3", late_us, &due_us,
+                                   &since_us, &error)); /* in quarantine */
+    assert_done(store_garbage_keep_volumes(fixture->db, "w1", now_us + CLOCK_HOUR_US, &error));
+    assert_done(
+        store_garbage_keep_volume(fixture->db, "x", "w1", now_us + 2 * CLOCK_HOUR_US, &error));
+    assert_done(store_garbage_keep_volume(fixture->db, "v", "w1", late_us, &error)); /* stands */
+    kept = store_garbage_list_kept(fixture->db, &error);
+    g_assert_cmpuint(kept->len, ==, 2);
+    g_assert_cmpstr(((GarbageRow *)kept->pdata[0])->ref, ==, "v");
+    g_assert_cmpstr(((GarbageRow *)kept->pdata[0])->workspace_id, ==, "w1");
+    g_assert_true(((GarbageRow *)kept->pdata[0])->is_kept);
+    g_assert_cmpint(((GarbageRow *)kept->pdata[0])->not_before_us, ==, now_us + CLOCK_HOUR_US);
+    assert_done(store_garbage_count_kept(fixture->db, &count, &next_us, &error));
+    g_assert_cmpint(count, ==, 2);
+    g_assert_cmpint(next_us, ==, now_us + CLOCK_HOUR_US);
+    assert_done(store_garbage_count(fixture->db, now_us, &pending, &oldest_us, &error));
+    g_assert_cmpint(pending, ==, 2);
+    /* What could not go at its time is garbage since then, and kept no longer. */
+    due = store_garbage_list_due(fixture->db, now_us + CLOCK_HOUR_US, 10, &error);
+    g_assert_cmpuint(due->len, ==, 3);
+    for (guint i = 0; i < due->len; i++) {
+        const GarbageRow *row = due->pdata[i];
+        if (row->is_kept)
+            assert_done(store_garbage_retry(fixture->db, row->id, late_us, "in use", &error));
+        else
+            assert_done(store_garbage_done(fixture->db, row->id, &error));
+    }
+    assert_done(
+        store_garbage_count(fixture->db, now_us + CLOCK_HOUR_US, &pending, &oldest_us, &error));
+    g_assert_cmpint(pending, ==, 1);
+    g_assert_cmpint(oldest_us, ==, now_us + CLOCK_HOUR_US);
+    assert_done(store_garbage_release_kept(fixture->db, now_us, &error));
+    assert_done(store_garbage_count_kept(fixture->db, &count, &next_us, &error));
+    g_assert_cmpint(count, ==, 0);
+    g_assert_cmpint(next_us, ==, 0);
+    rest = store_garbage_list_due(fixture->db, now_us, 10, &error);
+    g_assert_cmpuint(rest->len, ==, 1); /* the quarantine is none of it */
+    g_assert_cmpstr(((GarbageRow *)rest->pdata[0])->ref, ==, "x");
+}
+
+static void test_kept_volumes_outlive_the_wish(Fixture *fixture)
+{
+    const RuntimeProgress gone = {.phase = RUNTIME_GONE};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(StoreRemoval) removal = NULL, purged = NULL;
+    g_autoptr(GPtrArray) intents = NULL;
+    char id[ID_SIZE];
+    gboolean deleted = TRUE, current = FALSE;
+    gint64 count = 0, next_us = 0;
+
+    fixture_migrate(fixture);
+    store_make(fixture, "a", WORKSPACE_ONLINE, NULL, id);
+    wish(fixture, id, RUNTIME_RUNNING, "{}", NULL);
+    assert_done(
+        store_workspace_remove(fixture->db, id, STORE_REMOVE_TREE, FALSE, &removal, &error));
+    assert_done(store_garbage_keep_volumes(fixture->db, id, clock_now_us() + 1000000, &error));
+    assert_done(store_runtime_progress(fixture->db, id, 2, &gone, &current, &error));
+    assert_done(store_runtime_delete_gone(fixture->db, id, 2, &deleted, &error));
+    g_assert_false(deleted); /* a container's intent is left */
+    intents = store_garbage_list_of(fixture->db, id, &error);
+    for (guint i = 0; i < intents->len; i++)
+        if (((GarbageRow *)intents->pdata[i])->kind != GARBAGE_VOLUME)
+            assert_done(
+                store_garbage_done(fixture->db, ((GarbageRow *)intents->pdata[i])->id, &error));
+    assert_done(store_runtime_delete_gone(fixture->db, id, 2, &deleted, &error));
+    g_assert_true(deleted);
+    assert_done(store_garbage_count_kept(fixture->db, &count, &next_us, &error));
+    g_assert_cmpint(count, ==, 3);
+    assert_done(store_workspace_remove(fixture->db, id, STORE_REMOVE_TREE, TRUE, &purged, &error));
+    assert_done(store_garbage_count_kept(fixture->db, &count, &next_us, &error));
+    g_assert_cmpint(count, ==, 0);
+    g_assert_cmpint(
+        fixture_number(fixture->db, "SELECT COUNT(*) FROM runtime_gc WHERE attempts = 0"), ==, 3);
+}
+
 static void test_there_is_one_installation(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
@@ -348,6 +434,8 @@ int main(int argc, char **argv)
     store_add("/runtime/a-failure-stays-until-it-is-over", test_a_failure_stays_until_it_is_over);
     store_add("/runtime/a-wish-goes-when-nothing-is-left", test_a_wish_goes_when_nothing_is_left);
     store_add("/garbage/it-waits-for-its-time", test_garbage_waits_for_its_time);
+    store_add("/garbage/kept-until-their-time", test_volumes_are_kept_until_their_time);
+    store_add("/garbage/kept-volumes-outlive-the-wish", test_kept_volumes_outlive_the_wish);
     store_add("/installation/there-is-one", test_there_is_one_installation);
     return g_test_run();
 }

@@ -14,11 +14,17 @@
 
 /* ---- To sleep ---- */
 
+/* `seeded`, too: an agent may be online a moment before its start is recorded. */
+static gboolean may_run(const RuntimeRow *runtime)
+{
+    return runtime->phase == RUNTIME_SEEDED || runtime->phase == RUNTIME_STARTED ||
+           runtime->phase == RUNTIME_READY;
+}
+
 static gboolean may_freeze(const Lifecycle *lifecycle, const RuntimeRow *runtime, gboolean force)
 {
     return !force && lifecycle->config->hibernate_stop_after_minutes > 0 &&
-           runtime->desired == RUNTIME_RUNNING &&
-           (runtime->phase == RUNTIME_STARTED || runtime->phase == RUNTIME_READY);
+           runtime->desired == RUNTIME_RUNNING && may_run(runtime);
 }
 
 /* Without a container there is nothing to wait for. */
@@ -143,8 +149,7 @@ gboolean hibernate_finish(const Lifecycle *lifecycle, const WorkspaceRow *row, G
 static gboolean can_thaw(const RuntimeRow *runtime)
 {
     return runtime->desired == RUNTIME_FROZEN &&
-           (runtime->phase == RUNTIME_PHASE_FROZEN || runtime->phase == RUNTIME_STARTED ||
-            runtime->phase == RUNTIME_READY);
+           (runtime->phase == RUNTIME_PHASE_FROZEN || may_run(runtime));
 }
 
 static gboolean start_again(const Lifecycle *lifecycle, const WorkspaceRow *row,

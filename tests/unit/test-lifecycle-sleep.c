@@ -244,6 +244,32 @@ static void test_hibernate_tells_the_truth(Fixture *fixture, gconstpointer data)
     house_settle(&fixture->house, id, house_check_running, 0);
 }
 
+/* Its agent registered, and the reconciler has not written down yet that it was started. */
+static void test_a_start_not_yet_recorded(Fixture *fixture, gconstpointer data)
+{
+    static const char sql[] =
+        "UPDATE workspace_runtime SET phase = 'seeded' WHERE workspace_id = $1";
+    House *house = &fixture->house;
+    g_autoptr(RuntimeRow) runtime = NULL;
+    WorkspaceHibernated hibernated = {0};
+    char id[ID_SIZE] = "";
+
+    (void)data;
+    add_running(fixture, id);
+    g_assert_true(db_exec(house->db, sql, NULL, NULL, DB_TEXT(id)));
+    g_assert_true(lifecycle_hibernate(&fixture->lifecycle, id, FALSE, &hibernated, NULL));
+    house_settle(house, id, check_frozen, 0);
+    lifecycle_wake(&fixture->lifecycle, id);
+    house_settle(house, id, house_check_running, 0);
+    fixture->has_messages = TRUE; /* and it is woken in the same moment */
+    g_assert_true(db_exec(house->db, sql, NULL, NULL, DB_TEXT(id)));
+    (void)lifecycle_hibernate(&fixture->lifecycle, id, FALSE, &hibernated, NULL);
+    house_settle(house, id, house_check_running, 0);
+    runtime = house_runtime(house, id);
+    g_assert_cmpint(runtime->generation, ==, 1);
+    g_assert_cmpuint(world_read(house->world, &house->world->starts), ==, 1);
+}
+
 typedef struct {
     Fixture *fixture;
     const char *id;
@@ -373,6 +399,7 @@ int main(int argc, char **argv)
     ADD("half-asleep-is-finished", test_half_asleep_is_finished);
     ADD("never-frozen-when-so-configured", test_never_frozen_when_so_configured);
     ADD("hibernate-tells-the-truth", test_hibernate_tells_the_truth);
+    ADD("a-start-not-yet-recorded", test_a_start_not_yet_recorded);
     ADD("many-wakes-make-one", test_many_wakes_make_one);
     ADD("no-repair-is-lost", test_no_repair_is_lost);
     ADD("a-restarted-agent-is-told-once", test_a_restarted_agent_is_told_once);

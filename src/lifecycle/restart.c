@@ -117,10 +117,25 @@ static gboolean check_restart(const Lifecycle *lifecycle, const char *id, Worksp
 /* What a restart changes. Texts are borrowed. */
 typedef struct {
     WorkspaceRow *row;
-    guint from;          /* STORE_FROM_... */
-    const char *runtime; /* NULL: as it is */
-    const char *spec;    /* NULL: as it is */
+    guint from;                /* STORE_FROM_... */
+    const char *runtime;       /* NULL: as it is */
+    const char *template_name; /* to be unpacked; NULL: none */
+    gboolean reset;
 } Change;
+
+/* NULL: as it is. An order that has not been carried out yet stays beside the new one. */
+static gboolean make_spec(const Lifecycle *lifecycle, const Change *change, char **spec,
+                          GError **error)
+{
+    g_autoptr(RuntimeRow) runtime = NULL;
+
+    if (!change->template_name && !change->reset)
+        return TRUE;
+    if (!store_runtime_find(lifecycle->db, change->row->id, &runtime, error))
+        return FALSE;
+    *spec = wish_spec_join(runtime ? runtime->spec : NULL, change->template_name, change->reset);
+    return TRUE;
+}
 
 static gboolean set_runtime(const Lifecycle *lifecycle, const Change *change, GError **error)
 {
@@ -139,7 +154,8 @@ static gboolean write_change(const Lifecycle *lifecycle, const Change *change, N
                              gboolean *changed, GError **error)
 {
     const char *id = change->row->id;
-    const RuntimeWish wish = {.desired = RUNTIME_RUNNING, .spec = change->spec};
+    RuntimeWish wish = {.desired = RUNTIME_RUNNING};
+    g_autofree char *spec = NULL;
     g_autoptr(DbTransaction) transaction = db_begin(lifecycle->db, error);
     gint64 generation = 0;
 
@@ -148,6 +164,9 @@ static gboolean write_change(const Lifecycle *lifecycle, const Change *change, N
         return FALSE;
     if (!*changed)
         return TRUE;
+    if (!make_spec(lifecycle, change, &spec, error))
+        return FALSE;
+    wish.spec = spec;
     return set_runtime(lifecycle, change, error) &&
            store_runtime_wish(lifecycle->db, id, &wish, &generation, error) &&
            notices_add(notices, "WORKSPACE_PROVISIONING", id,
@@ -176,7 +195,6 @@ gboolean lifecycle_restart(const Lifecycle *lifecycle, const char *id, const Res
     g_autoptr(WorkspaceRow) row = NULL;
     g_autofree char *runtime = NULL;
     g_autofree char *template_name = NULL;
-    g_autofree char *spec = NULL;
     Change change = {.from = STORE_FROM_RESTART};
     gboolean changed = FALSE;
 
@@ -189,11 +207,10 @@ gboolean lifecycle_restart(const Lifecycle *lifecycle, const char *id, const Res
     if (!order->is_own_token)
         runtime = configured_runtime_dup(lifecycle, row);
     template_name = choose_template(lifecycle, row, runtime ? runtime : row->runtime, order);
-    if (template_name || order->reset)
-        spec = wish_spec_text(template_name, order->reset);
     change.row = row;
     change.runtime = runtime;
-    change.spec = spec;
+    change.template_name = template_name;
+    change.reset = order->reset;
     if (!carry_out(lifecycle, &change, &changed, error))
         return FALSE;
     if (!changed)

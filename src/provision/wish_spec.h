@@ -1,12 +1,14 @@
 /* The document in workspace_runtime.spec: what one wish asks to be done beyond what the workspace's
  * row says.
  *
- *   {"template":"<folder>","reset_sessions":true,"order":"<id>"}
+ *   {"template":"<folder>","order":"<id>","reset_sessions":true,"reset_order":"<id>"}
  *
- * It is done once for each order, however often the container is made anew and whichever later
- * wishes keep the document: whoever carries it out remembers the order's id. So a wish that keeps
- * the document never touches the user's files again, and one that asks for the same template again
- * gets it. Absent, empty and unreadable documents ask for nothing. Source: spec 02 section 17.3 B;
+ * Template and reset are orders of their own. Each is done once, however often the container is
+ * made anew and whichever later wishes keep the document: whoever carries it out remembers the
+ * order's id. So a wish that keeps the document never touches the user's files again, one that asks
+ * for the same template again gets it, and one that asks for the other thing takes nothing away
+ * from an order that has not been carried out yet. Absent, empty and unreadable documents ask for
+ * nothing. Source: spec 02 section 17.3 B;
  * spec 01 section 9.1. */
 #pragma once
 
@@ -14,8 +16,9 @@
 
 typedef struct {
     char *template_name; /* template to unpack over /configs; NULL: none */
+    char *order;         /* its id; "" when the document has none */
     gboolean reset_sessions;
-    char *order; /* its id; "" when the document has none, or asks for nothing */
+    char *reset_order; /* its id; "" when the document has none */
 } WishSpec;
 void wish_spec_free(WishSpec *spec); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(WishSpec, wish_spec_free)
@@ -24,8 +27,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(WishSpec, wish_spec_free)
 
 /* Never NULL. */
 WishSpec *wish_spec_parse(const char *text);
-/* A new order; asking for nothing gives WISH_SPEC_NOTHING. Caller owns the text. */
+/* New orders; asking for nothing gives WISH_SPEC_NOTHING. Caller owns the text. */
 char *wish_spec_text(const char *template_name, gboolean reset_sessions);
+/* The same, beside what the document `former` (may be NULL) orders and they do not replace. */
+char *wish_spec_join(const char *former, const char *template_name, gboolean reset_sessions);
 
 /* workspace_runtime.volumes: kind -> name. `names` has VOLUME_KINDS entries, NULL for absent ones.
  */

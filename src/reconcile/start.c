@@ -47,7 +47,8 @@ static char *sessions_name_dup(const Start *start)
 
     if (start->resets_each_wish)
         return g_strdup_printf("%s-g%" G_GINT64_FORMAT, base, start->look->runtime->generation);
-    return g_strdup_printf("%s-%.*s", base, ORDER_NAME_BYTES, start->order);
+    return g_strdup_printf("%s-%.*s", base, ORDER_NAME_BYTES,
+                           *start->wish->reset_order ? start->wish->reset_order : start->order);
 }
 
 static char **choose_volumes(const Start *start)

@@ -15,7 +15,7 @@ typedef struct {
     const char *directory;
     gboolean directory_read_only;
     WishSpec *wish;
-    char *order;               /* what the wish's extras are remembered by */
+    char *order;               /* what the unpacked template is remembered by */
     gboolean resets_each_wish; /* sessions, by a secret */
     GHashTable *secrets, *environment;
     char *platform_url;

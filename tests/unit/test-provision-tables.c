@@ -167,6 +167,36 @@ static void test_wish_document_is_read_back(void)
     g_assert_null(absent->template_name);
 }
 
+/* A reset that is still to be done outlives an order for a template, and the other way round. */
+static void test_orders_stand_side_by_side(void)
+{
+    g_autofree char *reset = wish_spec_text(NULL, TRUE);
+    g_autofree char *both = wish_spec_join(reset, "researcher", FALSE);
+    g_autofree char *renewed = wish_spec_join(both, NULL, TRUE);
+    g_autoptr(WishSpec) first = wish_spec_parse(reset);
+    g_autoptr(WishSpec) second = wish_spec_parse(both);
+    g_autoptr(WishSpec) third = wish_spec_parse(renewed);
+
+    g_assert_true(second->reset_sessions);
+    g_assert_cmpstr(second->reset_order, ==, first->reset_order);
+    g_assert_cmpstr(second->template_name, ==, "researcher");
+    g_assert_cmpstr(third->template_name, ==, "researcher");
+    g_assert_cmpstr(third->order, ==, second->order);
+    g_assert_cmpstr(third->reset_order, !=, second->reset_order);
+}
+
+static void test_wish_document_of_before_is_understood(void)
+{
+    static const char id[] = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+    g_autofree char *text = g_strdup_printf("{\"reset_sessions\":true,\"order\":\"%s\"}", id);
+    g_autofree char *joined = wish_spec_join(text, "researcher", FALSE);
+    g_autoptr(WishSpec) spec = wish_spec_parse(joined);
+
+    g_assert_true(spec->reset_sessions);
+    g_assert_cmpstr(spec->reset_order, ==, id);
+    g_assert_cmpstr(spec->order, !=, id);
+}
+
 static void test_volume_names_are_read_back(void)
 {
     char *names[VOLUME_KINDS] = {[VOLUME_CONFIGS] = (char *)"a", [VOLUME_WORKSPACE] = (char *)"b"};
@@ -197,6 +227,9 @@ int main(int argc, char **argv)
     g_test_add_func("/provision/privileged-tiers-can-be-forbidden",
                     test_privileged_tiers_can_be_forbidden);
     g_test_add_func("/provision/wish-document-is-read-back", test_wish_document_is_read_back);
+    g_test_add_func("/provision/orders-stand-side-by-side", test_orders_stand_side_by_side);
+    g_test_add_func("/provision/wish-document-of-before-is-understood",
+                    test_wish_document_of_before_is_understood);
     g_test_add_func("/provision/volume-names-are-read-back", test_volume_names_are_read_back);
     return g_test_run();
 }

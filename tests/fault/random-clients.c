@@ -16,9 +16,11 @@ gboolean random_is_refusal(const GError *error)
 
 static gboolean restart(RandomRun *run, const char *id, guint64 chance, GError **error)
 {
-    const RestartOrder order = {0};
+    g_auto(RestartOrder) order = {0};
     g_auto(WorkspaceRestarted) restarted = {0};
 
+    if ((chance >> 1 & 3) == 0)
+        order.template_name = g_strdup(RANDOM_TEMPLATE);
     return chance & 1 ? lifecycle_repair(&run->lifecycle, id, "a test", NULL, error)
                       : lifecycle_restart(&run->lifecycle, id, &order, &restarted, error);
 }

@@ -22,6 +22,7 @@
 #define RANDOM_CLIENTS    3
 #define RANDOM_FOREIGN    12
 #define MARK_FILE         "mark" /* what an agent leaves in its volumes */
+#define RANDOM_TEMPLATE   "kit"
 #define RANDOM_NOT_MOVING -2
 
 typedef enum { SLOT_EMPTY, SLOT_CREATING, SLOT_LIVE, SLOT_UNSURE, SLOT_REMOVING } SlotState;
@@ -62,6 +63,7 @@ typedef struct {
     guint operations, reopened;
     Config *config;
     Runtimes *runtimes;
+    char *configs;          /* folder with the template RANDOM_TEMPLATE */
     pthread_rwlock_t rooms; /* read: use them; write: take them down */
     gboolean is_open;       /* under `rooms` */
     Lifecycle lifecycle;    /* under `rooms`, as are the next three */

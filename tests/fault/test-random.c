@@ -102,6 +102,7 @@ static void open_rooms(RandomRun *run)
         .events = house->events,
         .reconciler = house->reconciler,
         .config = run->config,
+        .configs_dir = run->configs,
         .runtimes = run->runtimes,
     };
     run->registry = registry_new(&(RegistryOptions){
@@ -128,6 +129,36 @@ static void close_rooms(RandomRun *run)
     g_clear_pointer(&run->status, status_signal_free);
 }
 
+static char *template_file_dup(const RandomRun *run)
+{
+    return g_build_filename(run->configs, RANDOM_TEMPLATE, "config.yaml", NULL);
+}
+
+static void make_template(RandomRun *run)
+{
+    g_autofree char *folder = NULL;
+    g_autofree char *file = NULL;
+
+    run->configs = g_dir_make_tmp("workspaced-random-XXXXXX", NULL);
+    g_assert_nonnull(run->configs);
+    folder = g_build_filename(run->configs, RANDOM_TEMPLATE, NULL);
+    file = template_file_dup(run);
+    g_assert_cmpint(g_mkdir(folder, 0700), ==, 0);
+    g_assert_true(g_file_set_contents(file, "name: from a template\n", -1, NULL));
+    run->house.configs_dir = run->configs;
+}
+
+static void remove_template(RandomRun *run)
+{
+    g_autofree char *folder = g_build_filename(run->configs, RANDOM_TEMPLATE, NULL);
+    g_autofree char *file = template_file_dup(run);
+
+    g_unlink(file);
+    g_rmdir(folder);
+    g_rmdir(run->configs);
+    g_free(run->configs);
+}
+
 /* The house is built with a file; on PostgreSQL it moves into a schema of its own. */
 static void choose_database(RandomRun *run)
 {
@@ -150,6 +181,7 @@ static void begin(RandomRun *run)
     clock_set_pace(DATABASE_PACE);
     house_build(&run->house);
     choose_database(run);
+    make_template(run);
     run->house.pass_interval_ms = PASS_MS;
     run->house.wrap = wrap;
     run->house.prepare = prepare;
@@ -188,6 +220,7 @@ static void end(RandomRun *run)
     thread_join(run->agents);
     close_rooms(run);
     house_clear(&run->house);
+    remove_template(run);
     if (run->place.kind == DB_POSTGRES)
         fixture_drop_place(&run->place);
     queue_free(run->orders);

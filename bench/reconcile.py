@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What a pass of the reconciler costs: a real server with 5,000 settled workspaces, before a stand-in for Docker's socket that
-serves listings as long as the daemon's. Prints the CPU of one pass (all threads of ours) and of an idle second.
+serves listings as long as the daemon's: containers in one order, volumes in another one each time. Prints the CPU of one pass (all threads of ours) and of an idle second.
 
     bench/reconcile.py [WORKSPACES [PASSES]]
 """
@@ -8,8 +8,10 @@ serves listings as long as the daemon's. Prints the CPU of one pass (all threads
 import datetime
 import http.server
 import json
+import itertools
 import os
 import pathlib
+import random
 import socketserver
 import sqlite3
 import subprocess
@@ -63,6 +65,7 @@ def volume(name, id_, kind, installation):
 class Daemon(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     answers = {}
+    volumes = None  # texts of the list of volumes
     listings = 0
 
 
@@ -92,7 +95,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             time.sleep(86400)
         if path == "/containers/json":
             Daemon.listings += 1
-        body = Daemon.answers.get(path)
+        body = next(Daemon.volumes) if path == "/volumes" else Daemon.answers.get(path)
         status = 200 if body else 404
         body = body or b'{"message":"No such thing"}'
         self.send_response(status)
@@ -155,7 +158,16 @@ def start(folder, **settings):
     return server
 
 
+def volume_texts(ids, installation):
+    volumes = [volume(f"ws-{id_[:12]}-configs", id_, "volume-configs", installation) for id_ in ids]
+    volumes += [volume(f"ws-{id_}-workspace", id_, "volume-workspace", installation) for id_ in ids]
+    for _ in range(7):
+        random.shuffle(volumes)
+        yield json.dumps({"Volumes": volumes, "Warnings": None}, separators=(",", ":")).encode()
+
+
 def serve_daemon(path, ids, installation):
+    Daemon.volumes = itertools.cycle(list(volume_texts(ids, installation)))
     Daemon.answers = {
         "/_ping": b"OK",
         "/info": json.dumps({"ID": "BENCH", "NCPU": 2, "MemTotal": 8 << 30, "MemoryLimit": True, "CpuCfsQuota": True,
@@ -163,9 +175,6 @@ def serve_daemon(path, ids, installation):
         "/version": json.dumps({"ApiVersion": "1.41", "MinAPIVersion": "1.12", "Version": "20.10.24"}).encode(),
         "/containers/json": json.dumps([container(n, id_, installation) for n, id_ in enumerate(ids)],
                                        separators=(",", ":")).encode(),
-        "/volumes": json.dumps({"Volumes": [volume(f"ws-{id_[:12]}-configs", id_, "volume-configs", installation) for id_ in ids]
-                                + [volume(f"ws-{id_}-workspace", id_, "volume-workspace", installation) for id_ in ids],
-                                "Warnings": None}, separators=(",", ":")).encode(),
         "/networks/molecule-monorepo-net": json.dumps({"Name": "molecule-monorepo-net", "Id": "f" * 64, "Labels": {}}).encode(),
     }  # fmt: skip
     daemon = Daemon(str(path), Handler)

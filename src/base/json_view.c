@@ -361,23 +361,6 @@ gboolean json_walk_next(JsonWalk *walk)
     return TRUE;
 }
 
-gboolean json_walk_enter(JsonWalk *array, JsonWalk *object)
-{
-    const char *place = skip_blanks(array->next, array->end);
-
-    if (place < array->end && *place == ',')
-        place = skip_blanks(place + 1, array->end);
-    if (place >= array->end || *place != '{')
-        return FALSE;
-    *object = (JsonWalk){.next = place + 1, .end = array->end, .is_object = TRUE};
-    return TRUE;
-}
-
-void json_walk_leave(JsonWalk *array, const JsonWalk *object)
-{
-    array->next = skip_blanks(object->next, object->end) + 1; /* behind its bracket */
-}
-
 gboolean json_view_member(JsonView object, const char *key, JsonKeys keys, JsonView *value)
 {
     gboolean found = FALSE;

@@ -60,15 +60,6 @@ typedef struct {
 } JsonWalk;
 JsonWalk json_view_walk(JsonView container);
 gboolean json_walk_next(JsonWalk *walk);
-/* For long arrays of objects: walks the members of the next element without crossing it first.
- *     while (json_walk_enter(&array, &object)) {
- *         while (json_walk_next(&object)) ...
- *         json_walk_leave(&array, &object);
- *     }
- * FALSE at the end, and at an element that is no object: then json_walk_next gives it. `object`
- * must be walked to its end before it is left. */
-gboolean json_walk_enter(JsonWalk *array, JsonWalk *object);
-void json_walk_leave(JsonWalk *array, const JsonWalk *object);
 
 /* Whether a string token (a key or a text value) equals `text`, escapes decoded. */
 gboolean json_view_text_is(JsonView token, const char *text, JsonKeys keys);

@@ -131,15 +131,23 @@ typedef struct {
         finished_at_us; /* 0: never; list may leave the last two 0 */
     gint64 restart_count;
     EngineLabels labels;
+    atomic_int others; /* references beside the first */
 } ContainerInfo;
-void container_info_free(ContainerInfo *info);
+/* An engine may hand out the same value again (list): read-only, unless it was made own. */
+ContainerInfo *container_info_ref(ContainerInfo *info);
+/* A value that nobody else holds, with the same content; takes `info`. */
+ContainerInfo *container_info_own(ContainerInfo *info);
+void container_info_free(ContainerInfo *info); /* gives one reference up; NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ContainerInfo, container_info_free)
 
 typedef struct {
     char *name;
     gint64 created_at_us; /* 0: the engine's list does not say, or we do not read it */
     EngineLabels labels;
+    atomic_int others; /* references beside the first */
 } VolumeInfo;
+VolumeInfo *volume_info_ref(VolumeInfo *info); /* likewise */
+VolumeInfo *volume_info_own(VolumeInfo *info);
 void volume_info_free(VolumeInfo *info);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VolumeInfo, volume_info_free)
 

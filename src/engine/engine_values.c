@@ -35,9 +35,45 @@ void engine_info_free(EngineInfo *info)
     g_free(info);
 }
 
+ContainerInfo *container_info_ref(ContainerInfo *info)
+{
+    atomic_fetch_add(&info->others, 1);
+    return info;
+}
+
+ContainerInfo *container_info_own(ContainerInfo *info)
+{
+    ContainerInfo *own = NULL;
+
+    if (atomic_load(&info->others) == 0)
+        return info;
+    own = g_new0(ContainerInfo, 1);
+    *own = (ContainerInfo){
+        .id = g_strdup(info->id),
+        .name = g_strdup(info->name),
+        .image = g_strdup(info->image),
+        .image_digest = g_strdup(info->image_digest),
+        .user = g_strdup(info->user),
+        .state = info->state,
+        .ever_started = info->ever_started,
+        .exit_code = info->exit_code,
+        .out_of_memory = info->out_of_memory,
+        .failure = g_strdup(info->failure),
+        .failure_reason = info->failure_reason,
+        .address = g_strdup(info->address),
+        .created_at_us = info->created_at_us,
+        .started_at_us = info->started_at_us,
+        .finished_at_us = info->finished_at_us,
+        .restart_count = info->restart_count,
+    };
+    engine_labels_copy(&own->labels, &info->labels);
+    container_info_free(info);
+    return own;
+}
+
 void container_info_free(ContainerInfo *info)
 {
-    if (!info)
+    if (!info || atomic_fetch_sub(&info->others, 1) > 0)
         return;
     g_free(info->id);
     g_free(info->name);
@@ -50,9 +86,28 @@ void container_info_free(ContainerInfo *info)
     g_free(info);
 }
 
+VolumeInfo *volume_info_ref(VolumeInfo *info)
+{
+    atomic_fetch_add(&info->others, 1);
+    return info;
+}
+
+VolumeInfo *volume_info_own(VolumeInfo *info)
+{
+    VolumeInfo *own = NULL;
+
+    if (atomic_load(&info->others) == 0)
+        return info;
+    own = g_new0(VolumeInfo, 1);
+    *own = (VolumeInfo){.name = g_strdup(info->name), .created_at_us = info->created_at_us};
+    engine_labels_copy(&own->labels, &info->labels);
+    volume_info_free(info);
+    return own;
+}
+
 void volume_info_free(VolumeInfo *info)
 {
-    if (!info)
+    if (!info || atomic_fetch_sub(&info->others, 1) > 0)
         return;
     g_free(info->name);
     engine_labels_clear(&info->labels);

@@ -96,8 +96,10 @@ static void label_containers(Reconciler *reconciler, GHashTable *by_ref, GPtrArr
         ContainerInfo *info = containers->pdata[i];
         const AdoptedRow *row = g_hash_table_lookup(by_ref, info->id);
 
-        if (row && !is_ours(reconciler, &info->labels))
+        if (row && !is_ours(reconciler, &info->labels)) {
+            containers->pdata[i] = info = container_info_own(info);
             label(reconciler, row, &info->labels);
+        }
         g_hash_table_remove(by_ref, info->id);
     }
 }
@@ -108,8 +110,10 @@ static void label_volumes(Reconciler *reconciler, GHashTable *by_ref, GPtrArray 
         VolumeInfo *info = volumes->pdata[i];
         const AdoptedRow *row = g_hash_table_lookup(by_ref, info->name);
 
-        if (row && !is_ours(reconciler, &info->labels))
+        if (row && !is_ours(reconciler, &info->labels)) {
+            volumes->pdata[i] = info = volume_info_own(info);
             label(reconciler, row, &info->labels);
+        }
         g_hash_table_remove(by_ref, info->name);
     }
 }

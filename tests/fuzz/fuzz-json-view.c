@@ -1,6 +1,6 @@
 /* Any bytes as JSON: what the checker accepts must be walkable, and its compact form must be JSON
- * with the same meaning. */
-#include "base/json_view.h"
+ * with the same meaning; whole and in pieces, the same bytes are JSON. */
+#include "base/json_pieces.h"
 
 #include <stdint.h>
 
@@ -24,11 +24,33 @@ static void walk_all(JsonView view, guint depth)
     }
 }
 
+/* The outermost level piece by piece. */
+static gboolean read_pieces(const char *text, gsize length)
+{
+    JsonPieces pieces = json_pieces_start(text, length);
+    JsonView view;
+
+    if (json_pieces_enter(&pieces, '[')) {
+        while (json_pieces_next(&pieces, ']') && json_pieces_value(&pieces, &view))
+            walk_all(view, 0);
+    } else if (json_pieces_enter(&pieces, '{')) {
+        while (json_pieces_next(&pieces, '}') && json_pieces_key(&pieces, &view) &&
+               json_pieces_value(&pieces, &view))
+            walk_all(view, 0);
+    } else {
+        (void)json_pieces_value(&pieces, &view);
+    }
+    return json_pieces_end(&pieces, NULL);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     JsonView view, again;
     g_autofree char *compact = NULL;
 
+    if (size < JSON_DEPTH_MAX) /* beyond, the pieces may be one level deeper */
+        g_assert(read_pieces((const char *)data, size) ==
+                 json_view_parse((const char *)data, size, JSON_ONE_VALUE, &view, NULL));
     if (!json_view_parse((const char *)data, size, JSON_FIRST_VALUE, &view, NULL))
         return 0;
     walk_all(view, 0);

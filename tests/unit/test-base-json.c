@@ -2,6 +2,7 @@
  * section 1. */
 #include "base/errors.h"
 #include "base/json_out.h"
+#include "base/json_pieces.h"
 #include "base/json_view.h"
 
 #include <string.h>
@@ -173,32 +174,108 @@ static void test_writing_is_compact(void)
                     "\"none\":null,\"never\":null,\"time\":\"2026-01-02T03:04:05.678Z\"}");
 }
 
-/* Objects of an array, walked at once: with escapes, nested values, blanks, and at last no object.
- */
-static void test_objects_are_entered(void)
+/* Whole, and piece by piece: the same texts are JSON. */
+static gboolean is_json_in_pieces(const char *text, gsize length)
 {
-    static const char text[] = "[ {\"a\":\"x\\\\\",\"b\":[{\"c\":\"]}\\\"\"}]} ,{}, { \"a\" : "
-                               "\"\\\"long enough for a word\" }\n, 7]";
-    static const char *const wanted[] = {"x\\", NULL, "\"long enough for a word"};
+    JsonPieces pieces = json_pieces_start(text, length);
     JsonView view;
-    JsonWalk array, object;
-    guint count = 0;
 
-    g_assert_true(json_view_parse(text, sizeof text - 1, JSON_ONE_VALUE, &view, NULL));
-    array = json_view_walk(view);
-    for (; json_walk_enter(&array, &object); count++) {
-        g_autofree char *found = NULL;
+    if (json_pieces_enter(&pieces, '['))
+        while (json_pieces_next(&pieces, ']') && json_pieces_value(&pieces, &view))
+            continue;
+    else if (json_pieces_enter(&pieces, '{'))
+        while (json_pieces_next(&pieces, '}') && json_pieces_key(&pieces, &view) &&
+               json_pieces_value(&pieces, &view))
+            continue;
+    else
+        (void)json_pieces_value(&pieces, &view);
+    return json_pieces_end(&pieces, NULL);
+}
 
-        while (json_walk_next(&object))
-            if (json_view_text_is(object.key, "a", JSON_KEYS_EXACT))
-                found = json_view_text_dup(object.value, NULL);
-        json_walk_leave(&array, &object);
-        g_assert_cmpstr(found, ==, wanted[count]);
+static void test_pieces_accept_what_the_whole_does(void)
+{
+    static const char *const texts[] = {
+        "",
+        " ",
+        "[]",
+        " [ ] ",
+        "[1]",
+        "[1,2]",
+        "[1 2]",
+        "[1,]",
+        "[,1]",
+        "[",
+        "[1",
+        "[1,",
+        "]",
+        "[]]",
+        "[] x",
+        "{}",
+        "{\"a\":1}",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{\"a\" 1}",
+        "{\"a\":}",
+        "{1:2}",
+        "{,}",
+        "{\"a\":1 \"b\":2}",
+        "{\"a\":1]",
+        "[{\"a\":[]}]",
+        "[1}",
+        "null",
+        "nul",
+        "\"text\"",
+        "\"text",
+        "7 7",
+        "[\"a\\\"\"]",
+        " {\"a\" : [ 1 , {} ] , \"b\" : null } ",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        JsonView view;
+        gboolean is_json = json_view_parse(texts[i], strlen(texts[i]), JSON_ONE_VALUE, &view, NULL);
+
+        g_assert_cmpint(is_json_in_pieces(texts[i], strlen(texts[i])), ==, is_json);
     }
-    g_assert_cmpuint(count, ==, 3);
-    g_assert_true(json_walk_next(&array));
-    g_assert_cmpint(json_view_kind(array.value), ==, JSON_KIND_NUMBER);
-    g_assert_false(json_walk_next(&array));
+}
+
+static void test_pieces_skip_what_is_known(void)
+{
+    static const char known[] = "{\"a\":[1,2]}";
+    static const char text[] = "[ {\"a\":[1,2]} , {\"a\":[1,3]},{\"a\":[1,2]}]";
+    JsonPieces pieces = json_pieces_start(text, sizeof text - 1);
+    JsonPieces cut = json_pieces_start(known, sizeof known - 2);
+    JsonView value;
+
+    g_assert_false(json_pieces_skip(&cut, known, sizeof known - 1));
+    g_assert_true(json_pieces_enter(&pieces, '['));
+    g_assert_true(json_pieces_next(&pieces, ']'));
+    g_assert_true(json_pieces_skip(&pieces, known, sizeof known - 1));
+    g_assert_false(json_pieces_skip(&pieces, known, sizeof known - 1)); /* a comma comes first */
+    g_assert_true(json_pieces_next(&pieces, ']'));
+    g_assert_false(json_pieces_skip(&pieces, known, sizeof known - 1));
+    g_assert_true(json_pieces_value(&pieces, &value));
+    g_assert_cmpint(json_view_kind(value), ==, JSON_KIND_OBJECT);
+    g_assert_true(json_pieces_next(&pieces, ']'));
+    g_assert_true(json_pieces_skip(&pieces, known, sizeof known - 1));
+    g_assert_false(json_pieces_next(&pieces, ']'));
+    g_assert_true(json_pieces_end(&pieces, NULL));
+}
+
+static void test_pieces_say_where_the_fault_is(void)
+{
+    static const char text[] = "[{}, nul]";
+    JsonPieces pieces = json_pieces_start(text, sizeof text - 1);
+    g_autoptr(GError) error = NULL;
+    JsonView value;
+
+    g_assert_true(json_pieces_enter(&pieces, '['));
+    while (json_pieces_next(&pieces, ']') && json_pieces_value(&pieces, &value))
+        continue;
+    g_assert_false(json_pieces_next(&pieces, ']')); /* it stays at its first fault */
+    g_assert_false(json_pieces_end(&pieces, &error));
+    g_assert_true(error_is(error, ERROR_INVALID));
+    g_assert_cmpstr(error->message, ==, "invalid JSON: bad value at byte 5");
 }
 
 /* Whatever stands before them, control characters and quotes are found in each place of a word. */
@@ -223,7 +300,9 @@ static void test_strings_are_checked_everywhere(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/json/view/objects-are-entered", test_objects_are_entered);
+    g_test_add_func("/json/pieces/same", test_pieces_accept_what_the_whole_does);
+    g_test_add_func("/json/pieces/skip", test_pieces_skip_what_is_known);
+    g_test_add_func("/json/pieces/fault", test_pieces_say_where_the_fault_is);
     g_test_add_func("/json/view/strings-are-checked-everywhere",
                     test_strings_are_checked_everywhere);
     g_test_add_func("/json/refuses-what-is-not-json", test_refuses_what_is_not_json);

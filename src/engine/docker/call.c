@@ -44,6 +44,47 @@ gboolean docker_get(DockerEngine *docker, const char *path, gsize max_body, cons
            docker_answer_json(answer, view, error);
 }
 
+/* ---- Lists ---- */
+
+gboolean docker_get_list(DockerEngine *docker, const char *path, gsize max_body,
+                         DockerListing *listing, GString **text, GError **error)
+{
+    g_auto(DockerAnswer) answer = {.body = docker_listing_steal_buffer(listing)};
+    DockerRequest request = {
+        .method = "GET",
+        .path = path,
+        .deadline_ms = docker->deadlines.read_ms,
+        .max_body = max_body,
+    };
+
+    if (!docker_call_ok(docker, &request, "list", &answer, error))
+        return FALSE;
+    *text = g_steal_pointer(&answer.body);
+    return TRUE;
+}
+
+DockerListing *docker_listing_take(DockerEngine *docker, DockerListing **place,
+                                   const DockerElement *element)
+{
+    DockerListing *listing = NULL;
+
+    mutex_lock(&docker->lock);
+    listing = g_steal_pointer(place);
+    mutex_unlock(&docker->lock);
+    return listing ? listing : docker_listing_new(element);
+}
+
+void docker_listing_give_back(DockerEngine *docker, DockerListing **place, DockerListing *listing)
+{
+    DockerListing *former = NULL;
+
+    mutex_lock(&docker->lock);
+    former = *place;
+    *place = listing;
+    mutex_unlock(&docker->lock);
+    docker_listing_free(former);
+}
+
 /* ---- Judging ---- */
 
 gboolean docker_answer_json(const DockerAnswer *answer, JsonView *view, GError **error)

@@ -13,31 +13,20 @@
 /* ---- Looking ---- */
 
 /* The daemon filters; a proxy or an old Podman that does not must not make us touch what is not
- * ours. */
-static void drop_foreign(GPtrArray *containers, const char *installation)
-{
-    for (guint i = containers->len; i > 0; i--) {
-        const ContainerInfo *info = containers->pdata[i - 1];
-
-        if (!engine_labels_belong(&info->labels, installation))
-            g_ptr_array_remove_index(containers, i - 1);
-    }
-}
-
+ * ours, so the labels are looked at, too. */
 gboolean docker_list(Engine *self, const char *installation, GPtrArray **containers, GError **error)
 {
+    DockerEngine *docker = docker_engine(self);
     g_autofree char *filters = docker_json_filters(NULL, installation);
     g_autofree char *path = g_strconcat("/containers/json?all=1&filters=", filters, NULL);
-    g_autoptr(GPtrArray) read = NULL;
-    g_auto(DockerAnswer) answer = {0};
-    JsonView view;
+    DockerListing *listing =
+        docker_listing_take(docker, &docker->containers, &docker_container_element);
+    GString *text = NULL;
+    gboolean ok = docker_get_list(docker, path, LIST_MAX, listing, &text, error) &&
+                  docker_info_from_list(listing, text, installation, containers, error);
 
-    if (!docker_get(docker_engine(self), path, LIST_MAX, "list", &answer, &view, error) ||
-        !docker_info_from_list(view, &read, error))
-        return FALSE;
-    drop_foreign(read, installation);
-    *containers = g_steal_pointer(&read);
-    return TRUE;
+    docker_listing_give_back(docker, &docker->containers, listing);
+    return ok;
 }
 
 /* Whether the daemon means what we mean: it also takes any unique beginning of an id. */

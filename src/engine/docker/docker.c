@@ -120,6 +120,8 @@ static void engine_release(Engine *self)
 
     docker_transport_free(docker->transport);
     mutex_clear(&docker->lock);
+    docker_listing_free(docker->containers);
+    docker_listing_free(docker->volumes);
     g_free(docker->registry);
     g_free(docker->registry_header);
     g_free(docker->platform);

@@ -2,8 +2,9 @@
  * same code.
  *
  * Files: docker_endpoint (address), docker_exchange and docker_transport (HTTP), docker_pipe
- * (hijacked connections), docker_frames and docker_lines (streams), docker_json and docker_info
- * (answers into values), docker_call (requests, judging answers), and by subject docker_create,
+ * (hijacked connections), docker_frames and docker_lines (streams), docker_json, docker_info and
+ * docker_listing (answers into values), docker_call (requests, judging answers), and by subject
+ * docker_create,
  * docker_container, docker_removal, docker_stats, docker_volume, docker_exec, docker_attach,
  * docker_archive, docker_logs, docker_events, docker_image. An answer is judged by its status only;
  * the daemon's sentences go to the log and into faults. A 404 counts as "not there" only with the
@@ -11,7 +12,7 @@
  * F, G. */
 #pragma once
 
-#include "base/json_view.h"
+#include "engine/docker/listing.h"
 #include "engine/docker/transport.h"
 #include "engine/engine.h"
 
@@ -45,9 +46,10 @@ typedef struct {
 
     Mutex lock; /* guards what follows */
     DockerHost host;
-    char *registry;        /* "ghcr.io"; NULL: no credentials */
-    char *registry_header; /* "X-Registry-Auth: ..." */
-    char *platform;        /* "linux/amd64"; NULL: the daemon's own */
+    char *registry;                      /* "ghcr.io"; NULL: no credentials */
+    char *registry_header;               /* "X-Registry-Auth: ..." */
+    char *platform;                      /* "linux/amd64"; NULL: the daemon's own */
+    DockerListing *containers, *volumes; /* NULL: lent, or nothing was listed yet */
 } DockerEngine;
 
 /* The constructor behind engine_docker_new; `deadlines` NULL: those of the specification. */
@@ -80,6 +82,15 @@ gboolean docker_call_ok(DockerEngine *docker, const DockerRequest *request, cons
 /* GET, answered 2xx with JSON. `view` points into `answer`. */
 gboolean docker_get(DockerEngine *docker, const char *path, gsize max_body, const char *what,
                     DockerAnswer *answer, JsonView *view, GError **error);
+
+/* GET of a list: its text, for the reading by `listing`. Caller owns it. */
+gboolean docker_get_list(DockerEngine *docker, const char *path, gsize max_body,
+                         DockerListing *listing, GString **text, GError **error);
+/* Lends what is remembered at `place` of the engine, or an empty one while another thread has it;
+ * of two that come back one stays. */
+DockerListing *docker_listing_take(DockerEngine *docker, DockerListing **place,
+                                   const DockerElement *element);
+void docker_listing_give_back(DockerEngine *docker, DockerListing **place, DockerListing *listing);
 
 /* The daemon itself says that it is not there. */
 gboolean docker_answer_is_absent(const DockerAnswer *answer);
@@ -118,9 +129,11 @@ gboolean docker_volume_create(Engine *self, const char *name, const EngineLabels
                               EngineLabels *existing, GError **error);
 gboolean docker_volume_list(Engine *self, const char *installation, GPtrArray **volumes,
                             GError **error);
-/* The answer's document alone: those of `installation`, all of them or an error. */
-gboolean docker_volume_list_read(JsonView document, const char *installation, GPtrArray **volumes,
-                                 GError **error);
+/* The answer's text alone: those of `installation` (NULL: everybody's), all of them or an error.
+ * `listing` is of docker_volume_element; `text` moves in. ERROR_UNAVAILABLE: not complete;
+ * ERROR_INTERNAL: not such a document. */
+gboolean docker_volume_list_read(DockerListing *listing, GString *text, const char *installation,
+                                 GPtrArray **volumes, GError **error);
 gboolean docker_volume_remove(Engine *self, const char *name, GError **error);
 gboolean docker_network_ensure(Engine *self, const char *name, const EngineLabels *labels,
                                GError **error);

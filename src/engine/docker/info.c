@@ -180,7 +180,7 @@ static gint64 microseconds_of(gint64 seconds)
     return seconds > 0 && seconds < G_MAXINT64 / CLOCK_SECOND_US ? seconds * CLOCK_SECOND_US : 0;
 }
 
-/* One walk over the element's members: a list may have thousands of elements. */
+/* One walk over the members: a list may have thousands of elements. */
 static gboolean read_element(JsonWalk *element, ContainerInfo *info)
 {
     gboolean has_state = FALSE;
@@ -212,28 +212,42 @@ static gboolean read_element(JsonWalk *element, ContainerInfo *info)
     return has_state;
 }
 
-static void info_free(void *info)
+static gpointer container_read(JsonView element, GError **error)
+{
+    g_autoptr(ContainerInfo) info = g_new0(ContainerInfo, 1);
+    JsonWalk walk = json_view_walk(element);
+
+    return is_complete(info, read_element(&walk, info), error) ? g_steal_pointer(&info) : NULL;
+}
+
+static gpointer container_ref(gpointer info)
+{
+    return container_info_ref(info);
+}
+
+static void container_unref(gpointer info)
 {
     container_info_free(info);
 }
 
-gboolean docker_info_from_list(JsonView document, GPtrArray **containers, GError **error)
+static const EngineLabels *container_labels(gconstpointer info)
 {
-    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(info_free);
-    JsonWalk walk, element;
+    return &((const ContainerInfo *)info)->labels;
+}
 
-    if (json_view_kind(document) != JSON_KIND_ARRAY)
-        return error_set(error, ERROR_INTERNAL, "docker: the list of containers is no list");
-    walk = json_view_walk(document);
-    while (json_walk_enter(&walk, &element)) {
-        ContainerInfo *info = g_new0(ContainerInfo, 1);
-        g_ptr_array_add(read, info);
-        if (!is_complete(info, read_element(&element, info), error))
-            return FALSE;
-        json_walk_leave(&walk, &element);
-    }
-    if (json_walk_next(&walk))
-        return error_set(error, ERROR_INTERNAL, "docker: the list holds more than containers");
-    *containers = g_steal_pointer(&read);
-    return TRUE;
+const DockerElement docker_container_element = {
+    .name = "containers",
+    .read = container_read,
+    .ref = container_ref,
+    .unref = container_unref,
+    .labels = container_labels,
+};
+
+gboolean docker_info_from_list(DockerListing *listing, GString *text, const char *installation,
+                               GPtrArray **containers, GError **error)
+{
+    JsonPieces pieces = docker_listing_start(listing, text);
+
+    return docker_listing_array(listing, &pieces, error) &&
+           docker_listing_end(listing, &pieces, installation, containers, error);
 }

@@ -59,29 +59,46 @@ gboolean docker_volume_create(Engine *self, const char *name, const EngineLabels
            read_volume(&answer, name, existing, error);
 }
 
-static void volume_free(void *info)
+/* One walk over the members: a list may have thousands of elements. */
+static gpointer volume_read(JsonView element, GError **error)
+{
+    g_autoptr(VolumeInfo) info = g_new0(VolumeInfo, 1);
+    JsonWalk walk = json_view_walk(element);
+
+    while (json_walk_next(&walk)) {
+        if (docker_json_key_is(walk.key, "Name") && !info->name)
+            info->name = json_view_text_dup(walk.value, NULL);
+        else if (docker_json_key_is(walk.key, "Labels"))
+            docker_json_labels(walk.value, &info->labels);
+    }
+    if (info->name && *info->name)
+        return g_steal_pointer(&info);
+    error_set(error, ERROR_INTERNAL, "docker: a volume without a name");
+    return NULL;
+}
+
+static gpointer volume_ref(gpointer info)
+{
+    return volume_info_ref(info);
+}
+
+static void volume_unref(gpointer info)
 {
     volume_info_free(info);
 }
 
-/* One walk over the element's members: a list may have thousands of elements. */
-static gboolean read_element(JsonWalk *element, const char *installation, GPtrArray *volumes,
-                             GError **error)
+static const EngineLabels *volume_labels(gconstpointer info)
 {
-    g_autoptr(VolumeInfo) info = g_new0(VolumeInfo, 1);
-
-    while (json_walk_next(element)) {
-        if (docker_json_key_is(element->key, "Name") && !info->name)
-            info->name = json_view_text_dup(element->value, NULL);
-        else if (docker_json_key_is(element->key, "Labels"))
-            docker_json_labels(element->value, &info->labels);
-    }
-    if (!info->name || !*info->name)
-        return error_set(error, ERROR_INTERNAL, "docker: a volume without a name");
-    if (engine_labels_belong(&info->labels, installation))
-        g_ptr_array_add(volumes, g_steal_pointer(&info));
-    return TRUE;
+    return &((const VolumeInfo *)info)->labels;
 }
+
+const DockerElement docker_volume_element = {
+    .name = "volumes",
+    .read = volume_read,
+    .ref = volume_ref,
+    .unref = volume_unref,
+    .labels = volume_labels,
+};
 
 /* A volume driver that does not answer is a warning beside the others' volumes: the list is not
  * complete then. */
@@ -92,58 +109,53 @@ static gboolean is_complete(JsonView warnings)
     return !json_walk_next(&walk);
 }
 
-static gboolean read_list(JsonView list, const char *installation, GPtrArray *volumes,
-                          GError **error)
+/* What stands behind a key. `has_list`: the volumes were there, be it null for none. */
+static gboolean read_member(DockerListing *listing, JsonPieces *pieces, JsonView key,
+                            gboolean *has_list, GError **error)
 {
-    JsonWalk walk = json_view_walk(list), element;
+    gboolean is_list = docker_json_key_is(key, "Volumes");
+    JsonView value;
 
-    while (json_walk_enter(&walk, &element)) {
-        if (!read_element(&element, installation, volumes, error))
-            return FALSE;
-        json_walk_leave(&walk, &element);
+    if (is_list && !json_pieces_is(pieces, 'n')) {
+        *has_list = TRUE;
+        return docker_listing_array(listing, pieces, error);
     }
-    if (json_walk_next(&walk))
-        return error_set(error, ERROR_INTERNAL, "docker: the list holds more than volumes");
-    return TRUE;
+    if (!json_pieces_value(pieces, &value))
+        return TRUE; /* docker_listing_end says it */
+    *has_list = *has_list || is_list;
+    return !docker_json_key_is(key, "Warnings") || is_complete(value) ||
+           error_set(error, ERROR_UNAVAILABLE, "docker: the list of volumes is not complete");
 }
 
-gboolean docker_volume_list_read(JsonView document, const char *installation, GPtrArray **volumes,
-                                 GError **error)
+gboolean docker_volume_list_read(DockerListing *listing, GString *text, const char *installation,
+                                 GPtrArray **volumes, GError **error)
 {
-    g_autoptr(GPtrArray) read = g_ptr_array_new_with_free_func(volume_free);
-    JsonWalk walk = json_view_walk(document);
+    JsonPieces pieces = docker_listing_start(listing, text);
     gboolean has_list = FALSE;
+    JsonView key;
 
-    if (json_view_kind(document) != JSON_KIND_OBJECT)
+    if (json_pieces_enter(&pieces, '{'))
+        while (json_pieces_next(&pieces, '}') && json_pieces_key(&pieces, &key))
+            if (!read_member(listing, &pieces, key, &has_list, error))
+                return FALSE;
+    if (!has_list && !pieces.fault)
         return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
-    while (json_walk_next(&walk)) {
-        JsonKind kind = json_view_kind(walk.value);
-
-        if (docker_json_key_is(walk.key, "Warnings") && !is_complete(walk.value))
-            return error_set(error, ERROR_UNAVAILABLE,
-                             "docker: the list of volumes is not complete");
-        if (!docker_json_key_is(walk.key, "Volumes"))
-            continue;
-        has_list = kind == JSON_KIND_ARRAY || kind == JSON_KIND_NULL;
-        if (kind == JSON_KIND_ARRAY && !read_list(walk.value, installation, read, error))
-            return FALSE;
-    }
-    if (!has_list)
-        return error_set(error, ERROR_INTERNAL, "docker: the list of volumes is no list");
-    *volumes = g_steal_pointer(&read);
-    return TRUE;
+    return docker_listing_end(listing, &pieces, installation, volumes, error);
 }
 
 gboolean docker_volume_list(Engine *self, const char *installation, GPtrArray **volumes,
                             GError **error)
 {
+    DockerEngine *docker = docker_engine(self);
     g_autofree char *filters = docker_json_filters(NULL, installation);
     g_autofree char *path = g_strconcat("/volumes?filters=", filters, NULL);
-    g_auto(DockerAnswer) answer = {0};
-    JsonView document;
+    DockerListing *listing = docker_listing_take(docker, &docker->volumes, &docker_volume_element);
+    GString *text = NULL;
+    gboolean ok = docker_get_list(docker, path, LIST_MAX, listing, &text, error) &&
+                  docker_volume_list_read(listing, text, installation, volumes, error);
 
-    return docker_get(docker_engine(self), path, LIST_MAX, "list", &answer, &document, error) &&
-           docker_volume_list_read(document, installation, volumes, error);
+    docker_listing_give_back(docker, &docker->volumes, listing);
+    return ok;
 }
 
 /* ---- Removing ---- */
@@ -169,12 +181,12 @@ static char *holders_dup(DockerEngine *docker, const char *name)
 {
     g_autofree char *path = holders_path_dup(name);
     g_autoptr(GPtrArray) containers = NULL;
+    g_autoptr(DockerListing) listing = docker_listing_new(&docker_container_element);
     g_autoptr(GString) names = g_string_new(NULL);
-    g_auto(DockerAnswer) answer = {0};
-    JsonView view;
+    GString *text = NULL;
 
-    if (!docker_get(docker, path, LIST_MAX, "list", &answer, &view, NULL) ||
-        !docker_info_from_list(view, &containers, NULL) || containers->len == 0)
+    if (!docker_get_list(docker, path, LIST_MAX, listing, &text, NULL) ||
+        !docker_info_from_list(listing, text, NULL, &containers, NULL) || containers->len == 0)
         return NULL;
     for (guint i = 0; i < MIN(containers->len, HOLDERS_MAX); i++)
         g_string_append_printf(names, "%s%s", i ? ", " : "",

@@ -1,5 +1,9 @@
 #include "db/rows.h"
 
+#include <string.h>
+
+#define CELLS_FIRST 16 /* a row of most tables */
+
 typedef struct {
     union {
         gint64 number;
@@ -14,8 +18,11 @@ typedef struct {
 struct _DbRows {
     guint columns;
     gint64 current; /* row under the reader, -1: before the first */
-    GArray *cells;
-    GByteArray *bytes; /* each text and blob is followed by a NUL */
+    /* An answer may have thousands of rows: grown here, since an array of GLib's costs a call for
+     * each cell. */
+    Cell *cells;
+    gsize count, capacity; /* of cells */
+    GByteArray *bytes;     /* each text and blob is followed by a NUL */
 };
 
 DbRows *db_rows_new(void)
@@ -23,7 +30,6 @@ DbRows *db_rows_new(void)
     DbRows *rows = g_new0(DbRows, 1);
 
     rows->current = -1;
-    rows->cells = g_array_new(FALSE, FALSE, sizeof(Cell));
     rows->bytes = g_byte_array_new();
     return rows;
 }
@@ -32,7 +38,7 @@ void db_rows_free(DbRows *rows)
 {
     if (!rows)
         return;
-    g_array_unref(rows->cells);
+    g_free(rows->cells);
     g_byte_array_unref(rows->bytes);
     g_free(rows);
 }
@@ -41,7 +47,7 @@ void db_rows_reset(DbRows *rows)
 {
     rows->columns = 0;
     rows->current = -1;
-    g_array_set_size(rows->cells, 0);
+    rows->count = 0;
     g_byte_array_set_size(rows->bytes, 0);
 }
 
@@ -54,7 +60,11 @@ void db_rows_set_columns(DbRows *rows, guint columns)
 
 static void add(DbRows *rows, Cell cell)
 {
-    g_array_append_val(rows->cells, cell);
+    if (rows->count == rows->capacity) {
+        rows->capacity = MAX(rows->capacity * 2, CELLS_FIRST);
+        rows->cells = g_renew(Cell, rows->cells, rows->capacity);
+    }
+    rows->cells[rows->count++] = cell;
 }
 
 void db_rows_add_null(DbRows *rows)
@@ -80,9 +90,10 @@ static void add_bytes(DbRows *rows, guint32 kind, const void *bytes, gsize size)
         g_error("an answer of the database is larger than 2 GiB");
     cell.span.offset = rows->bytes->len;
     cell.span.size = (guint32)size;
+    g_byte_array_set_size(rows->bytes, cell.span.offset + cell.span.size + 1);
     if (size > 0)
-        g_byte_array_append(rows->bytes, bytes, (guint)size);
-    g_byte_array_append(rows->bytes, (const guint8 *)"", 1);
+        memcpy(rows->bytes->data + cell.span.offset, bytes, size);
+    rows->bytes->data[cell.span.offset + cell.span.size] = 0;
     add(rows, cell);
 }
 
@@ -100,7 +111,7 @@ void db_rows_add_blob(DbRows *rows, const void *bytes, gsize size)
 
 gboolean db_rows_next(DbRows *rows)
 {
-    if (rows->columns == 0 || (rows->current + 2) * rows->columns > rows->cells->len)
+    if (rows->columns == 0 || (gsize)(rows->current + 2) * rows->columns > rows->count)
         return FALSE;
     rows->current++;
     return TRUE;
@@ -117,7 +128,7 @@ gboolean db_rows_done(DbRows *rows, GError **error)
 static const Cell *cell_at(DbRows *rows, int column)
 {
     g_assert(rows->current >= 0 && column >= 0 && (guint)column < rows->columns);
-    return &g_array_index(rows->cells, Cell, rows->current * rows->columns + column);
+    return &rows->cells[rows->current * rows->columns + column];
 }
 
 static const char *cell_bytes(DbRows *rows, const Cell *cell)

@@ -286,8 +286,8 @@ GPtrArray *store_runtime_list_warm(Db *db, GError **error)
 GPtrArray *store_runtime_list_brief(Db *db, GError **error)
 {
     static const char sql[] =
-        "SELECT workspace_id, desired, generation, phase, container_id, attempts, next_attempt_at,"
-        " updated_at, warm_key, warm_container, warm_started_at FROM workspace_runtime";
+        "SELECT workspace_id, desired, generation, phase, container_id, next_attempt_at, warm_key,"
+        " warm_container, warm_started_at FROM workspace_runtime";
     g_autoptr(DbRows) rows = db_query(db, sql, error);
     GPtrArray *all = NULL;
 
@@ -304,12 +304,10 @@ GPtrArray *store_runtime_list_brief(Db *db, GError **error)
         row->phase =
             (RuntimePhase)index_of(db_rows_text(rows, 3), phase_names, G_N_ELEMENTS(phase_names));
         row->container_id = column_text_dup(rows, 4);
-        row->attempts = db_rows_int(rows, 5);
-        row->next_attempt_at_us = db_rows_int(rows, 6);
-        row->updated_at_us = db_rows_int(rows, 7);
-        row->warm_key = column_text_dup(rows, 8);
-        row->warm_container = column_text_dup(rows, 9);
-        row->warm_started_at_us = db_rows_int(rows, 10);
+        row->next_attempt_at_us = db_rows_int(rows, 5);
+        row->warm_key = column_text_dup(rows, 6);
+        row->warm_container = column_text_dup(rows, 7);
+        row->warm_started_at_us = db_rows_int(rows, 8);
         g_ptr_array_add(all, row);
     }
     return all;

@@ -116,7 +116,7 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list(Db *db, GError **error);
 /* Members of the stock that are wished to run (store/warm.h), likewise. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_warm(Db *db, GError **error);
 /* All, in no order and only with what a decision from afar needs: wish, generation, phase,
- * container, attempts and times, what it was made for. For who looks at thousands at once. */
+ * container, next attempt, what it was made for. For who looks at thousands at once. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_brief(Db *db, GError **error);
 /* Those in back-off whose time has come. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit,

@@ -4,12 +4,11 @@
  * Files: docker_endpoint (address), docker_exchange and docker_transport (HTTP), docker_pipe
  * (hijacked connections), docker_frames and docker_lines (streams), docker_json, docker_info and
  * docker_listing (answers into values), docker_call (requests, judging answers), and by subject
- * docker_create,
- * docker_container, docker_removal, docker_stats, docker_volume, docker_exec, docker_attach,
- * docker_archive, docker_logs, docker_events, docker_image. An answer is judged by its status only;
- * the daemon's sentences go to the log and into faults. A 404 counts as "not there" only with the
- * daemon's own JSON body, since socket proxies answer 404, too. Source: spec 02, section 8 and 17.3
- * F, G. */
+ * docker_create, docker_container, docker_removal, docker_stats, docker_volume, docker_exec,
+ * docker_attach, docker_archive, docker_logs, docker_events, docker_image. An answer is judged by
+ * its status only; the daemon's sentences go to the log and into faults. A 404 counts as "not
+ * there" only with the daemon's own JSON body, since socket proxies answer 404, too. Source: spec
+ * 02, section 8 and 17.3 F, G. */
 #pragma once
 
 #include "engine/docker/listing.h"

@@ -6,6 +6,7 @@
 typedef struct {
     const char *bytes;
     gsize length;
+    guint sum;      /* of the bytes; 0: not counted yet */
     gpointer value; /* a reference */
 } Entry;
 
@@ -81,9 +82,8 @@ guint docker_listing_news(const DockerListing *listing)
 /* ---- Finding what is known ---- */
 
 /* Eight bytes at a time; g_str_hash would be slower than reading the element. */
-static guint entry_hash(gconstpointer key)
+static guint count_sum(const Entry *entry)
 {
-    const Entry *entry = key;
     guint64 sum = entry->length;
 
     for (gsize at = 0; at < entry->length; at += sizeof(guint64)) {
@@ -93,7 +93,12 @@ static guint entry_hash(gconstpointer key)
         sum = (sum ^ word) * G_GUINT64_CONSTANT(0x9E3779B97F4A7C15);
         sum ^= sum >> 32; /* or the high bits would never count */
     }
-    return (guint)sum;
+    return MAX((guint)sum, 1);
+}
+
+static guint entry_hash(gconstpointer key)
+{
+    return ((const Entry *)key)->sum;
 }
 
 static gboolean entry_equal(gconstpointer a, gconstpointer b)
@@ -106,8 +111,13 @@ static gboolean entry_equal(gconstpointer a, gconstpointer b)
 static void index_last(DockerListing *listing)
 {
     listing->index = g_hash_table_new(entry_hash, entry_equal);
-    for (guint i = 0; i < listing->last.entries->len; i++)
-        g_hash_table_add(listing->index, &g_array_index(listing->last.entries, Entry, i));
+    for (guint i = 0; i < listing->last.entries->len; i++) {
+        Entry *entry = &g_array_index(listing->last.entries, Entry, i);
+
+        if (!entry->sum)
+            entry->sum = count_sum(entry);
+        g_hash_table_add(listing->index, entry);
+    }
 }
 
 /* The one in its turn, compared where it lies: no need to know where the element ends. */
@@ -121,44 +131,59 @@ static const Entry *skip_next(DockerListing *listing, JsonPieces *pieces)
     return json_pieces_skip(pieces, entry->bytes, entry->length) ? entry : NULL;
 }
 
-static const Entry *find(DockerListing *listing, JsonView view)
+static const Entry *find(DockerListing *listing, Entry *wanted)
 {
-    Entry wanted = {.bytes = view.start, .length = (gsize)(view.end - view.start)};
-
     if (listing->last.entries->len == 0)
         return NULL;
     if (!listing->index)
         index_last(listing);
-    return g_hash_table_lookup(listing->index, &wanted);
+    wanted->sum = count_sum(wanted);
+    return g_hash_table_lookup(listing->index, wanted);
 }
 
 /* ---- Reading ---- */
 
-static void keep(DockerListing *listing, JsonView view, gpointer value)
-{
-    Entry entry = {.bytes = view.start, .length = (gsize)(view.end - view.start), .value = value};
-
-    g_array_append_val(listing->fresh.entries, entry);
-}
-
-static void keep_known(DockerListing *listing, JsonView view, const Entry *known)
+/* `fresh` is where it lies now. */
+static void keep_known(DockerListing *listing, Entry fresh, const Entry *known)
 {
     listing->turn = (guint)(known - (const Entry *)(void *)listing->last.entries->data) + 1;
-    keep(listing, view, listing->element->ref(known->value));
+    fresh.sum = known->sum;
+    fresh.value = listing->element->ref(known->value);
+    g_array_append_val(listing->fresh.entries, fresh);
 }
 
-static gboolean read_new(DockerListing *listing, JsonView view, GError **error)
+static gboolean read_new(DockerListing *listing, Entry fresh, JsonView view, GError **error)
 {
-    gpointer value = NULL;
-
     if (json_view_kind(view) != JSON_KIND_OBJECT)
         return error_set(error, ERROR_INTERNAL, "docker: the list holds more than %s",
                          listing->element->name);
-    value = listing->element->read(view, error);
-    if (!value)
+    fresh.value = listing->element->read(view, error);
+    if (!fresh.value)
         return FALSE;
     listing->news++;
-    keep(listing, view, value);
+    g_array_append_val(listing->fresh.entries, fresh);
+    return TRUE;
+}
+
+/* FALSE without an error: the text is at fault, and `pieces` says where. */
+static gboolean read_next(DockerListing *listing, JsonPieces *pieces, GError **error)
+{
+    const Entry *known = skip_next(listing, pieces);
+    JsonView view = {0};
+    Entry fresh = {0};
+
+    if (known) {
+        fresh = (Entry){.bytes = pieces->place - known->length, .length = known->length};
+        keep_known(listing, fresh, known);
+        return TRUE;
+    }
+    if (!json_pieces_value(pieces, &view))
+        return FALSE;
+    fresh = (Entry){.bytes = view.start, .length = (gsize)(view.end - view.start)};
+    known = find(listing, &fresh);
+    if (!known)
+        return read_new(listing, fresh, view, error);
+    keep_known(listing, fresh, known);
     return TRUE;
 }
 
@@ -178,22 +203,9 @@ gboolean docker_listing_array(DockerListing *listing, JsonPieces *pieces, GError
     if (!json_pieces_enter(pieces, '['))
         return error_set(error, ERROR_INTERNAL, "docker: the list of %s is no list",
                          listing->element->name);
-    while (json_pieces_next(pieces, ']')) {
-        const Entry *known = skip_next(listing, pieces);
-        JsonView view = {0};
-
-        if (known) {
-            view = (JsonView){pieces->place - known->length, pieces->place};
-        } else {
-            if (!json_pieces_value(pieces, &view))
-                break; /* docker_listing_end says it */
-            known = find(listing, view);
-        }
-        if (known)
-            keep_known(listing, view, known);
-        else if (!read_new(listing, view, error))
-            return FALSE;
-    }
+    while (json_pieces_next(pieces, ']'))
+        if (!read_next(listing, pieces, error))
+            return pieces->fault != NULL; /* docker_listing_end says it */
     return TRUE;
 }
 

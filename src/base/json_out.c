@@ -144,7 +144,7 @@ static void shortest_digits(double value, char digits[32], int *exponent)
 /* Plain notation from 1e-6 up to below 1e21, exponent form outside (spec 01, section 1). */
 static void append_double(GString *out, double value)
 {
-    char digits[32];
+    char digits[32] = "";
     int exponent = 0;
     int count;
 

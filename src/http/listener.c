@@ -78,14 +78,16 @@ static gboolean split(const char *address, char **host, char **port)
 
 static guint16 bound_port(int fd)
 {
-    struct sockaddr_storage name;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } name = {0};
     socklen_t length = sizeof name;
 
-    if (getsockname(fd, (struct sockaddr *)&name, &length) != 0)
+    if (getsockname(fd, &name.any, &length) != 0)
         return 0;
-    if (name.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&name)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&name)->sin_port);
+    return ntohs(name.any.sa_family == AF_INET6 ? name.v6.sin6_port : name.v4.sin_port);
 }
 
 /* A bound socket, or -1. */

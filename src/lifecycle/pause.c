@@ -41,7 +41,8 @@ static gboolean pause_tree(const Lifecycle *lifecycle, const char *id, Notices *
     g_autoptr(GPtrArray) below = NULL;
     gboolean changed = FALSE;
 
-    if (!transaction || !pause_one(lifecycle, id, notices, &changed, error))
+    if (!transaction || !store_workspace_lock_tree(lifecycle->db, id, error) ||
+        !pause_one(lifecycle, id, notices, &changed, error))
         return FALSE;
     if (!changed)
         return error_set(error, ERROR_NOT_FOUND, "workspace not found or already paused");
@@ -118,7 +119,8 @@ static gboolean resume_tree(const Lifecycle *lifecycle, const char *id, Notices 
     g_autoptr(DbTransaction) transaction = db_begin(lifecycle->db, error);
     gboolean changed = FALSE;
 
-    if (!transaction || !resume_one(lifecycle, id, notices, &changed, error))
+    if (!transaction || !store_workspace_lock_tree(lifecycle->db, id, error) ||
+        !resume_one(lifecycle, id, notices, &changed, error))
         return FALSE;
     if (!changed)
         return error_set(error, ERROR_NOT_FOUND, "workspace not found or not paused");

@@ -234,6 +234,11 @@ void store_member_free(StoreMember *member);
  * GPtrArray of StoreMember, owned. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_workspace_list_descendants(Db *db, const char *id,
                                                                       GError **error);
+/* For who changes a tree from its root down: keeps everybody else from changing who belongs to it,
+ * and its rows, until the transaction ends. Takes the locks in the order of store/joined.h, so that
+ * two who do so at once never wait for each other. Only inside a transaction. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_lock_tree(Db *db, const char *id,
+                                                             GError **error);
 /* The nearest ancestor that is paused; NULL when there is none. A cycle ends. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_find_paused_ancestor(Db *db, const char *id,
                                                                         StoreMember **ancestor,
@@ -258,7 +263,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(StoreRemoval, store_removal_free)
  * (`absent`, generation + 1) and one runtime_gc intent for each container, volume and instance that
  * may exist. Rows that were removed before are left as they are. With `purge` all rows of the tree,
  * those removed before included, are then deleted; intents and events stay, and volumes of theirs
- * that were kept are kept no longer. Error: ERROR_NOT_FOUND when there is no row. Source: spec 01 section 8, spec 02 section 17.3 D. */
+ * that were kept are kept no longer. Error: ERROR_NOT_FOUND when there is no row. Source: spec 01
+ * section 8, spec 02 section 17.3 D. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_remove(Db *db, const char *id,
                                                           StoreRemoveExtent extent, gboolean purge,
                                                           StoreRemoval **removal, GError **error);

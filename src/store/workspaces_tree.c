@@ -1,6 +1,7 @@
 /* Table `workspaces`: who is below and above whom. A cycle (another program's doing) never loops:
  * the recursive queries drop rows seen before, the walks here visit each row once. */
 #include "store/columns.h"
+#include "store/joined.h"
 #include "store/workspaces.h"
 
 void store_member_free(StoreMember *member)
@@ -76,6 +77,21 @@ GPtrArray *store_workspace_list_descendants(Db *db, const char *id, GError **err
     for (guint i = 0; i < members->len; i++)
         append_children(members, children, ((const StoreMember *)members->pdata[i])->id);
     return members;
+}
+
+gboolean store_workspace_lock_tree(Db *db, const char *id, GError **error)
+{
+    static const char sql[] =
+        "WITH RECURSIVE tree(id) AS (SELECT CAST($1 AS TEXT)"
+        " UNION SELECT w.id FROM workspaces w JOIN tree ON w.parent_id = tree.id)"
+        " SELECT id FROM workspaces WHERE id IN (SELECT id FROM tree)"
+        " ORDER BY id FOR NO KEY UPDATE";
+
+    if (!joined_lock_hierarchy(db, error))
+        return FALSE;
+    /* A transaction of SQLite has the only writer. */
+    return db_kind(db) == DB_SQLITE || db_exec(db, sql, NULL, error, DB_TEXT(id)) ||
+           error_prefix(error, "lock the tree of workspace %s", id);
 }
 
 /* ---- Above ---- */

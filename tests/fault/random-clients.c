@@ -6,8 +6,13 @@
 #define HEARTBEAT_US    (20 * CLOCK_SECOND_US)
 #define LIVENESS_US     (5 * CLOCK_SECOND_US)
 
+/* Nobody is told to try again because two requests waited for each other. */
+#define TRY_AGAIN "try again"
+
 gboolean random_is_refusal(const GError *error)
 {
+    if (strstr(error->message, TRY_AGAIN))
+        return FALSE;
     return error_is(error, ERROR_NOT_FOUND) || error_is(error, ERROR_GONE) ||
            error_is(error, ERROR_CONFLICT) || error_is(error, ERROR_INVALID);
 }

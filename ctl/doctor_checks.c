@@ -272,9 +272,12 @@ static gboolean has_failed(const Row *row)
     return *row->reason || strcmp(row->phase, "failed") == 0 || strcmp(row->phase, "backoff") == 0;
 }
 
-/* Its container is as wished: its agent may still not be. */
+/* Its container is as wished: its agent may still not be, or not be well. */
 static gboolean is_agent_away(const Row *row)
 {
+    if (strcmp(row->status, "degraded") == 0 &&
+        reason_parse(row->reason) == REASON_HEALTH_CHECK_FAILED)
+        return TRUE;
     return strcmp(row->wish, "running") == 0 &&
            (strcmp(row->status, "offline") == 0 || strcmp(row->status, "failed") == 0);
 }

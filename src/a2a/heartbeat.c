@@ -32,13 +32,15 @@ static HeartbeatDecision decide_degraded(const HeartbeatBody *body)
     return (HeartbeatDecision){.event = HEARTBEAT_NO_EVENT};
 }
 
-HeartbeatDecision heartbeat_decide(WorkspaceStatus status, const HeartbeatBody *body)
+HeartbeatDecision heartbeat_decide(WorkspaceStatus status, gboolean fails_check,
+                                   const HeartbeatBody *body)
 {
     switch (status) {
     case WORKSPACE_ONLINE:
         return decide_online(body);
     case WORKSPACE_DEGRADED:
-        return decide_degraded(body);
+        return fails_check ? (HeartbeatDecision){.event = HEARTBEAT_NO_EVENT}
+                           : decide_degraded(body);
     case WORKSPACE_OFFLINE:
         return recovered(NULL);
     case WORKSPACE_PROVISIONING:

@@ -367,7 +367,9 @@ gboolean registry_heartbeat(Registry *registry, const HeartbeatBody *body,
         return TRUE; /* unknown or removed: no effect (F48) */
     note_life(registry, body);
     status = org_node_row(before)->status;
-    decision = heartbeat_decide(status, body);
+    decision = heartbeat_decide(
+        status, reason_parse(org_node_row(before)->failure_reason) == REASON_HEALTH_CHECK_FAILED,
+        body);
     if (decision.changes &&
         !write_decision(registry, body, status, &decision, owner.generation, error))
         return FALSE;

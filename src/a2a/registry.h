@@ -89,7 +89,8 @@ void heartbeat_body_clear(HeartbeatBody *body);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(HeartbeatBody, heartbeat_body_clear)
 
 /* What a heartbeat does to a status: a pure function of the table in spec 04 section 7.3 with its
- * "Ours". */
+ * "Ours". `fails_check`: the image's own health check says that it is not well; no heartbeat lifts
+ * that. */
 typedef struct {
     gboolean changes;
     WorkspaceStatus to;
@@ -101,7 +102,8 @@ typedef struct {
     } event;
     const char *recovered_from; /* NULL: payload {} */
 } HeartbeatDecision;
-HeartbeatDecision heartbeat_decide(WorkspaceStatus status, const HeartbeatBody *body);
+HeartbeatDecision heartbeat_decide(WorkspaceStatus status, gboolean fails_check,
+                                   const HeartbeatBody *body);
 
 /* Takes a heartbeat; success without effect for unknown and removed workspaces.
  * Errors: ERROR_UNAUTHENTICATED, those of the database (only when a status changes). */

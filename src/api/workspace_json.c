@@ -47,7 +47,8 @@ static Failure find_failure(const WorkspaceRow *row, gint64 engine_down_since_us
 
     if (engine_down_since_us && is_wanting(row) && g_strcmp0(row->runtime, "external") != 0)
         return (Failure){.reason = REASON_ENGINE_DOWN, .at_us = engine_down_since_us};
-    if (!is_wanting(row) && row->status != WORKSPACE_FAILED)
+    if (!is_wanting(row) && row->status != WORKSPACE_FAILED &&
+        (row->status != WORKSPACE_DEGRADED || failure.reason != REASON_HEALTH_CHECK_FAILED))
         return (Failure){0};
     if (failure.reason == REASON_NONE && row->status == WORKSPACE_OFFLINE)
         return silence(row);

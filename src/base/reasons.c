@@ -72,6 +72,10 @@ static const struct {
     [REASON_NEVER_REGISTERED] =
         {"never_registered", "the container started, but its agent did not register in time",
          "Check that the image holds an agent and that it can reach this server's address."},
+    [REASON_HEALTH_CHECK_FAILED] =
+        {"health_check_failed", "the image's own health check fails",
+         "It is left running and comes back by itself when the check succeeds; see what the check "
+         "says, or restart it."},
     [REASON_ENGINE_DOWN] = {"engine_down", "the container engine does not answer",
                             "Start the engine; everything goes on by itself then."},
     [REASON_NO_ENGINE] = {"no_engine", "this server has no container engine",

@@ -41,6 +41,7 @@ typedef enum {
     REASON_CONTAINER_LOST, /* somebody removed it */
     REASON_UNHEALTHY,      /* it runs, and its agent is silent */
     REASON_NEVER_REGISTERED,
+    REASON_HEALTH_CHECK_FAILED, /* it runs, and the image's own check says that it is not well */
 
     /* The engine. */
     REASON_ENGINE_DOWN,

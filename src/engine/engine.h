@@ -112,6 +112,16 @@ typedef enum {
     CONTAINER_DEAD,
 } ContainerState;
 
+/* What the image's own check (Docker's HEALTHCHECK) says of a running container. */
+typedef enum {
+    HEALTH_NONE, /* it has no check, or the engine knows of none */
+    HEALTH_STARTING,
+    HEALTH_HEALTHY,
+    HEALTH_UNHEALTHY,
+} ContainerHealth;
+
+#define CONTAINER_PROBE_BYTES 500 /* of a check's output */
+
 typedef struct {
     char *id;
     char *name;
@@ -130,6 +140,9 @@ typedef struct {
     gint64 created_at_us, started_at_us,
         finished_at_us; /* 0: never; list may leave the last two 0 */
     gint64 restart_count;
+    ContainerHealth health;
+    char *probe_output; /* what the last check of an unhealthy one said, cut to
+                           CONTAINER_PROBE_BYTES; NULL: nothing, or from list */
     EngineLabels labels;
     atomic_int others; /* references beside the first */
 } ContainerInfo;
@@ -163,6 +176,7 @@ typedef enum {
     ENGINE_EVENT_DIE, /* exit_code is set */
     ENGINE_EVENT_DESTROY,
     ENGINE_EVENT_OUT_OF_MEMORY, /* a process was killed for it; a DIE may follow */
+    ENGINE_EVENT_HEALTH,        /* the image's own check came to another result */
     ENGINE_EVENT_OTHER,
     ENGINE_EVENT_CONNECTED, /* the stream is up: what happened before may have been missed; labels
                                are empty */

@@ -82,6 +82,7 @@ void container_info_free(ContainerInfo *info)
     g_free(info->user);
     g_free(info->failure);
     g_free(info->address);
+    g_free(info->probe_output);
     engine_labels_clear(&info->labels);
     g_free(info);
 }

@@ -307,6 +307,8 @@ static void take_event(const EngineEvent *event, void *data)
         executor_poke(reconciler->executor, id);
     else if (event->type == ENGINE_EVENT_OUT_OF_MEMORY)
         watch_note_out_of_memory(reconciler->watch, id, event->container_id);
+    else if (event->type == ENGINE_EVENT_HEALTH)
+        executor_poke(reconciler->executor, id);
     else if (event->type == ENGINE_EVENT_START || event->type == ENGINE_EVENT_DESTROY)
         executor_poke_idle(reconciler->executor, id);
 }

@@ -52,6 +52,19 @@ char *offline_payload_dup(const Failure *failure)
     return g_string_free(text, FALSE);
 }
 
+/* As a heartbeat's, with the reason in place of the agent's figures. */
+char *degraded_payload_dup(const Failure *failure)
+{
+    GString *text = g_string_new(NULL);
+    JsonOut out = json_out_start(text);
+
+    json_out_object(&out, NULL);
+    write_reason(&out, failure);
+    json_out_text(&out, "sample_error", failure->error);
+    json_out_end(&out);
+    return g_string_free(text, FALSE);
+}
+
 /* "<sentence>\n<the end of the log>". Caller owns it. */
 char *failure_sample_dup(const char *sentence, const char *log)
 {

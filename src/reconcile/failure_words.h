@@ -19,5 +19,7 @@ typedef struct {
 char *failure_payload_dup(const Look *look, const Failure *failure);
 /* Of WORKSPACE_OFFLINE. */
 char *offline_payload_dup(const Failure *failure);
+/* Of WORKSPACE_DEGRADED. */
+char *degraded_payload_dup(const Failure *failure);
 /* "<sentence>\n<the end of the log>", without secrets. `log` may be NULL. */
 char *failure_sample_dup(const char *sentence, const char *log);

@@ -155,6 +155,9 @@ G_GNUC_WARN_UNUSED_RESULT gboolean verdict_attempt_failed(Look *look, const GErr
                                                           GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_died(Look *look, const Plan *plan, GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error);
+/* The image's own check came to another result: degraded, or online again (health.c). */
+G_GNUC_WARN_UNUSED_RESULT gboolean verdict_health(Look *look, const ContainerInfo *container,
+                                                  GError **error);
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error);
 /* offline -> provisioning, before a new attempt; or a new deadline for one that is provisioning. */
 G_GNUC_WARN_UNUSED_RESULT gboolean verdict_begins_again(Look *look, gboolean reset_deadline,

@@ -227,6 +227,8 @@ static gboolean do_step(Look *look, const Plan *plan, GError **error)
         return start_adopt(look, plan->container, error);
     case PLAN_SETTLE:
         return settle(look, error);
+    case PLAN_HEALTH:
+        return verdict_health(look, plan->container, error);
     case PLAN_DIED:
         return verdict_died(look, plan, error);
     case PLAN_TIMED_OUT:

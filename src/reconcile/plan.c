@@ -164,6 +164,19 @@ gboolean plan_has_forgotten(const RuntimeRow *runtime, const ContainerInfo *cont
            container->started_at_us != runtime->warm_started_at_us;
 }
 
+/* What the image's own check says is not what is said of the workspace. It never ends a container:
+ * its agent may be at work. */
+static gboolean is_health_news(const PlanInput *input, const ContainerInfo *container)
+{
+    gboolean is_told = reason_parse(input->runtime->reason) == REASON_HEALTH_CHECK_FAILED;
+
+    if (!is_alive(input) || container->health == HEALTH_STARTING)
+        return FALSE;
+    if (container->health == HEALTH_UNHEALTHY)
+        return !is_told || has_status(input, WORKSPACE_ONLINE);
+    return is_told;
+}
+
 static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
 {
     const RuntimeRow *runtime = input->runtime;
@@ -186,7 +199,10 @@ static Plan plan_running(const PlanInput *input, const ContainerInfo *container)
         return act(PLAN_TIMED_OUT, container, "its agent did not register in time");
     if (input->silent_until_us && input->now_us >= input->silent_until_us)
         return act(PLAN_DIED, container, "its agent is silent");
-    if (runtime->phase == RUNTIME_READY || !is_alive(input))
+    if (is_health_news(input, container))
+        return act(PLAN_HEALTH, container, "its health check has another result");
+    if (runtime->phase == RUNTIME_READY || !is_alive(input) ||
+        container->health == HEALTH_UNHEALTHY)
         return rest(earlier(input->provision_deadline_us, input->silent_until_us));
     return input->now_us >= settled_at_us ? act(PLAN_SETTLE, container, "is well")
                                           : rest(settled_at_us);

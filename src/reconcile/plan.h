@@ -18,6 +18,7 @@ typedef enum {
     PLAN_HAND_OVER,  /* `container` is of the stock: tell its agent whose it is */
     PLAN_ADOPT,      /* `container` runs: record it and its address */
     PLAN_SETTLE,     /* it has been well long enough: forget former failures */
+    PLAN_HEALTH,     /* the image's own check of `container` came to another result: say so */
     PLAN_DIED,       /* what was recorded is verified dead, or silent for good */
     PLAN_TIMED_OUT,  /* its agent did not register in time */
     PLAN_CRASH_LOOP, /* it dies again and again */

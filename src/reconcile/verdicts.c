@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "events/payloads.h"
-#include "reconcile/failure_words.h"
+#include "reconcile/change.h"
 #include "reconcile/internal.h"
 #include "store/workspaces.h"
 
@@ -17,62 +17,9 @@
 
 #define EVENT_FAILED "WORKSPACE_PROVISION_FAILED"
 
-/* One status change on its way: what it writes and what it says. */
-typedef struct {
-    Look *look;
-    DbTransaction *transaction;
-    const char *event;      /* NULL: nothing to tell */
-    gboolean shows_failure; /* what the tree remembers of it has changed */
-    char *payload;
-    gint64 time_us;
-} Change;
-
-static void change_clear(Change *change)
-{
-    g_clear_pointer(&change->transaction, db_rollback);
-    g_free(change->payload);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Change, change_clear)
-
 static Db *database(const Look *look)
 {
     return look->reconciler->options.db;
-}
-
-static gboolean change_begin(Change *change, Look *look, GError **error)
-{
-    *change = (Change){.look = look, .time_us = clock_now_us()};
-    change->transaction = db_begin(database(look), error);
-    return change->transaction != NULL;
-}
-
-/* `payload` moves in. */
-static gboolean change_say(Change *change, const char *event, char *payload, GError **error)
-{
-    change->event = event;
-    change->payload = payload;
-    return event_store(database(change->look), event, change->look->id, payload, change->time_us,
-                       error);
-}
-
-static gboolean change_end(Change *change, GError **error)
-{
-    const ReconcilerOptions *options = &change->look->reconciler->options;
-    const char *id = change->look->id;
-
-    if (!db_commit(&change->transaction, error))
-        return FALSE;
-    if ((change->event || change->shows_failure) && !org_tree_refresh(options->tree, id, NULL))
-        log_warning("a change of status shows up in memory a little later",
-                    LOG_TEXT("workspace", id));
-    if (change->event)
-        events_announce(options->events, change->event, id, change->payload, change->time_us);
-    return TRUE;
-}
-
-static gboolean check_current(gboolean current, GError **error)
-{
-    return current || error_set(error, ERROR_SUPERSEDED, "a newer wish won");
 }
 
 static gboolean set_phase(Look *look, const RuntimeProgress *progress, GError **error)
@@ -81,37 +28,14 @@ static gboolean set_phase(Look *look, const RuntimeProgress *progress, GError **
 
     return store_runtime_progress(database(look), look->id, look->runtime->generation, progress,
                                   &current, error) &&
-           check_current(current, error);
-}
-
-static RuntimeFailure to_keep(const Failure *failure)
-{
-    return (RuntimeFailure){
-        .reason = failure->reason,
-        .sentence = failure->error,
-        .has_exit_code = failure->has_exit_code,
-        .exit_code = failure->exit_code,
-    };
-}
-
-/* Kept for whoever asks later: list, doctor. */
-static gboolean record_failure(Change *change, const Failure *failure, GError **error)
-{
-    Look *look = change->look;
-    RuntimeFailure kept = to_keep(failure);
-    gboolean current = FALSE;
-
-    change->shows_failure = TRUE;
-    return store_runtime_fail(database(look), look->id, look->runtime->generation, &kept, &current,
-                              error) &&
-           check_current(current, error);
+           change_check_current(current, error);
 }
 
 /* A member of the stock of started agents: it has no status, and nobody hears of it. */
 static gboolean warm_died(Look *look, const ContainerInfo *container, const Failure *failure,
                           const char *why, GError **error)
 {
-    RuntimeFailure kept = to_keep(failure);
+    RuntimeFailure kept = failure_to_keep(failure);
 
     return warm_failed(look, container, &kept, why, error);
 }
@@ -144,7 +68,7 @@ static gboolean back_off(Change *change, gint64 delay_us, GError **error)
 
     return store_runtime_back_off(database(look), look->id, look->runtime->generation,
                                   change->time_us + delay_us, NULL, NULL, &current, error) &&
-           check_current(current, error);
+           change_check_current(current, error);
 }
 
 static Reason reason_of_cause(const GError *cause)
@@ -189,7 +113,7 @@ gboolean verdict_attempt_failed(Look *look, const GError *cause, GError **error)
     log_warning("start failed", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation), LOG_INT("attempts", attempts + 1),
                 LOG_TEXT("reason", reason_word(reason)), LOG_CAUSE(cause));
-    if (!change_begin(&change, look, error) || !record_failure(&change, &failure, error))
+    if (!change_begin(&change, look, error) || !change_fail(&change, &failure, error))
         return FALSE;
     if (!(is_final ? give_up(&change, error)
                    : back_off(&change, plan_back_off_us(attempts), error)))
@@ -238,7 +162,7 @@ static gboolean record_death(Look *look, const Failure *failure, GError **error)
     gint64 delay_us = attempts == 0 ? 0 : plan_back_off_us(attempts - 1);
     g_auto(Change) change = {0};
 
-    return change_begin(&change, look, error) && record_failure(&change, failure, error) &&
+    return change_begin(&change, look, error) && change_fail(&change, failure, error) &&
            mark_offline(&change, failure, error) && back_off(&change, delay_us, error) &&
            change_end(&change, error);
 }
@@ -336,7 +260,7 @@ gboolean verdict_crash_loop(Look *look, const Plan *plan, GError **error)
     if (!change_begin(&offline, look, error) || !mark_offline(&offline, &failure, error) ||
         !change_end(&offline, error))
         return FALSE;
-    if (!change_begin(&failed, look, error) || !record_failure(&failed, &failure, error) ||
+    if (!change_begin(&failed, look, error) || !change_fail(&failed, &failure, error) ||
         !mark_crash_loop(&failed, &failure, sample, error) || !give_up(&failed, error) ||
         !change_end(&failed, error))
         return FALSE;
@@ -393,8 +317,8 @@ gboolean verdict_timed_out(Look *look, const Plan *plan, GError **error)
     log_warning("provisioning timed out", LOG_TEXT("workspace", look->id),
                 LOG_INT("generation", look->runtime->generation));
     /* Without a container its attempts go on; with one, waiting longer would not help. */
-    return record_failure(&change, &failure, error) &&
-           (!plan->container || give_up(&change, error)) && change_end(&change, error);
+    return change_fail(&change, &failure, error) && (!plan->container || give_up(&change, error)) &&
+           change_end(&change, error);
 }
 
 /* ---- Beginning again, and rest ---- */

@@ -287,7 +287,7 @@ GPtrArray *store_runtime_list_brief(Db *db, GError **error)
 {
     static const char sql[] =
         "SELECT workspace_id, desired, generation, phase, container_id, next_attempt_at, warm_key,"
-        " warm_container, warm_started_at FROM workspace_runtime";
+        " warm_container, warm_started_at, reason FROM workspace_runtime";
     g_autoptr(DbRows) rows = db_query(db, sql, error);
     GPtrArray *all = NULL;
 
@@ -308,6 +308,7 @@ GPtrArray *store_runtime_list_brief(Db *db, GError **error)
         row->warm_key = column_text_dup(rows, 6);
         row->warm_container = column_text_dup(rows, 7);
         row->warm_started_at_us = db_rows_int(rows, 8);
+        row->reason = column_text_dup(rows, 9);
         g_ptr_array_add(all, row);
     }
     return all;
@@ -451,6 +452,21 @@ gboolean store_runtime_fail(Db *db, const char *workspace_id, gint64 generation,
                  DB_TEXT(failure->sentence), DB_INT(clock_now_us())))
         return error_prefix(error, "record why workspace %s failed", workspace_id);
     *current = rows == 1;
+    return TRUE;
+}
+
+gboolean store_runtime_lift(Db *db, const char *workspace_id, gint64 generation, Reason reason,
+                            gboolean *changed, GError **error)
+{
+    static const char sql[] =
+        "UPDATE workspace_runtime SET reason = NULL, last_error = NULL, exit_code = NULL,"
+        " failed_at = NULL WHERE workspace_id = $1 AND generation = $2 AND reason = $3";
+    gint64 rows = 0;
+
+    if (!db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_INT(generation),
+                 DB_TEXT(reason_word(reason))))
+        return error_prefix(error, "lift the failure of workspace %s", workspace_id);
+    *changed = rows == 1;
     return TRUE;
 }
 

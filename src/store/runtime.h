@@ -116,7 +116,7 @@ G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list(Db *db, GError **error);
 /* Members of the stock that are wished to run (store/warm.h), likewise. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_warm(Db *db, GError **error);
 /* All, in no order and only with what a decision from afar needs: wish, generation, phase,
- * container, next attempt, what it was made for. For who looks at thousands at once. */
+ * container, next attempt, reason, what it was made for. For who looks at thousands at once. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_brief(Db *db, GError **error);
 /* Those in back-off whose time has come. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_runtime_list_due(Db *db, gint64 now_us, guint limit,
@@ -179,6 +179,11 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_fail(Db *db, const char *worksp
                                                       gint64 generation,
                                                       const RuntimeFailure *failure,
                                                       gboolean *current, GError **error);
+/* What failed for `reason` is well again: no failure is kept. `changed` FALSE: another one is, or
+ * none, or a newer wish won. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_lift(Db *db, const char *workspace_id,
+                                                      gint64 generation, Reason reason,
+                                                      gboolean *changed, GError **error);
 /* Keeps the last lines of a container about to go. Not fenced. NULL clears. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_runtime_save_log(Db *db, const char *workspace_id,
                                                           const char *log, GError **error);

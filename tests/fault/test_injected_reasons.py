@@ -318,3 +318,39 @@ def test_an_agent_that_falls_silent(faulty_server, docker):
     assert found["failure"]["message"] == "its agent does not report any more" and found["failure"]["at"]
     assert {"reason": "unhealthy"} in events(server, id_, "WORKSPACE_OFFLINE")
     docker.request("POST", f"/containers/{container}/unpause")
+
+
+def test_the_images_own_health_check(faulty_server, docker, image, database):
+    """Degraded while it fails, online when it succeeds again, and the agent is never restarted because of it."""
+    with open("/usr/bin/busybox", "rb") as file:
+        busybox = file.read()
+    check = f"{BUSYBOX} test ! -e /workspace/ill || {{ {BUSYBOX} echo cannot reach the model; exit 1; }}"
+    name = image(
+        {BUSYBOX: busybox, "/bin/sh": busybox},
+        f"HEALTHCHECK --interval=1s --timeout=5s --retries=1 CMD {json.dumps([BUSYBOX, 'sh', '-c', check])}",
+    )
+    server = faulty_server(database)
+    script = f"read word; {BUSYBOX} rm -f /workspace/ill; test $word = well || {BUSYBOX} touch /workspace/ill; echo $word"
+    id_ = server.create("Checked", image=name, command=json.dumps([BUSYBOX, "sh", "-c", script]), executor="command")
+    server.wait_status(id_, "online")
+    before = [one["Id"] for one in containers_of(docker, server, id_)]
+    assert server.listed(id_)["failure"] is None
+    server.say(id_, "ill")
+    found = wait_failure(server, id_, "health_check_failed", "degraded")
+    assert found["failure"]["message"] == "the image's own health check fails: cannot reach the model"
+    assert found["failure"]["hint"] and server.workspace(id_)["failure"] == found["failure"]
+    [told] = events(server, id_, "WORKSPACE_DEGRADED")
+    assert told == {"reason": "health_check_failed", "sample_error": found["failure"]["message"]}
+    done = ctl(server, "doctor", "--json")
+    [finding] = [one for one in json.loads(done.stdout)["findings"] if one["workspace_id"] == id_]
+    assert done.returncode == 1 and finding["level"] == "difference" and "cannot reach the model" in finding["why"]
+    assert "degraded: health_check_failed" in ctl(server, "list").stdout
+    assert server.post(f"/registry/heartbeat", json={"workspace_id": id_, "error_rate": 0}, token=server.mint(id_)).status_code == 200
+    assert server.listed(id_)["status"] == "degraded"  # no heartbeat lifts it
+    server.stop()
+    server.start()
+    assert server.listed(id_)["failure"]["reason"] == "health_check_failed"
+    server.say(id_, "well")
+    server.wait_status(id_, "online")
+    assert server.listed(id_)["failure"] is None and len(events(server, id_, "WORKSPACE_DEGRADED")) == 1
+    assert [one["Id"] for one in containers_of(docker, server, id_)] == before

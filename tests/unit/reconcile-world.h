@@ -52,6 +52,7 @@ typedef struct {
     char environment[4096];
     guint volume_count;
     guint16 port;
+    ContainerHealth health;
 } WorldContainer;
 
 typedef struct {
@@ -345,6 +346,9 @@ static inline ContainerInfo *world_info(const WorldContainer *from, gboolean wit
     info->finished_at_us = from->finished_at_us;
     if (with_address && from->state == CONTAINER_RUNNING)
         info->address = g_strdup_printf("127.0.0.1:%u", from->port);
+    info->health = from->health;
+    if (with_address && from->health == HEALTH_UNHEALTHY)
+        info->probe_output = g_strdup("refused: sk-0123456789abcdefghij");
     world_get_labels(&info->labels, &from->labels);
     return info;
 }

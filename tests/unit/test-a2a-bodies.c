@@ -178,13 +178,17 @@ static void test_decision_table(void)
             .has_runtime_state = state != NULL,
             .declared.capabilities = cases[i].is_self_managed ? CAPABILITY_STATUS_MGMT : 0,
         };
-        HeartbeatDecision decision = heartbeat_decide(cases[i].status, &body);
+        HeartbeatDecision decision = heartbeat_decide(cases[i].status, FALSE, &body);
         g_test_message("case %u", i);
         g_assert_cmpint(decision.changes, ==, cases[i].to >= 0);
         if (cases[i].to >= 0)
             g_assert_cmpint((int)decision.to, ==, cases[i].to);
         g_assert_cmpint((int)decision.event, ==, cases[i].event);
         g_assert_cmpstr(decision.recovered_from, ==, cases[i].recovered_from);
+        /* While the image's own check fails, only what lifts "degraded" is another. */
+        decision = heartbeat_decide(cases[i].status, TRUE, &body);
+        g_assert_cmpint(decision.changes, ==,
+                        cases[i].to >= 0 && cases[i].status != WORKSPACE_DEGRADED);
     }
 }
 

@@ -224,9 +224,9 @@ typedef struct {
 static void on_event(const EngineEvent *event, void *data)
 {
     static const char *const words[] = {
-        [ENGINE_EVENT_CREATE] = "create",   [ENGINE_EVENT_START] = "start",
-        [ENGINE_EVENT_DIE] = "die",         [ENGINE_EVENT_DESTROY] = "destroy",
-        [ENGINE_EVENT_CONNECTED] = "ready",
+        [ENGINE_EVENT_CREATE] = "create", [ENGINE_EVENT_START] = "start",
+        [ENGINE_EVENT_DIE] = "die",       [ENGINE_EVENT_DESTROY] = "destroy",
+        [ENGINE_EVENT_HEALTH] = "health", [ENGINE_EVENT_CONNECTED] = "ready",
     };
     Watcher *watcher = data;
 

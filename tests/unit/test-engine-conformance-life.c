@@ -220,6 +220,7 @@ static void test_start_stop_remove(Case *test, gconstpointer data)
 
     (void)data;
     g_assert_cmpint(running->state, ==, CONTAINER_RUNNING);
+    g_assert_cmpint(running->health, ==, HEALTH_NONE); /* its image has no check */
     g_assert_true(running->ever_started);
     g_assert_cmpint(ABS(running->started_at_us - clock_now_us()), <, CLOCK_MINUTE_US);
     start(id);                            /* again: nothing to do */

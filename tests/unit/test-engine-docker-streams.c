@@ -212,12 +212,12 @@ static void test_events(World *world, gconstpointer data)
          EVENT("start", "ours", "") EVENT("start", "theirs", "")
              EVENT("die", "ours", ",\"exitCode\":\"137\"")
                  EVENT("exec_die", "ours", ",\"exitCode\":\"1\"") "{\"Type\":\"network\"}\n" EVENT(
-                     "destroy", "ours", ""),
+                     "health_status: unhealthy", "ours", "") EVENT("destroy", "ours", ""),
          0);
-    run_stream(&stream, world, watch_events, 5);
+    run_stream(&stream, world, watch_events, 6);
     g_assert_no_error(stream.error);
     g_assert_true(stream.ok);
-    g_assert_cmpstr(stream.seen->str, ==, "6::0 1:c1:0 2:c1:137 5:c1:0 3:c1:0 ");
+    g_assert_cmpstr(stream.seen->str, ==, "7::0 1:c1:0 2:c1:137 6:c1:0 5:c1:0 3:c1:0 ");
     g_assert_cmpuint(asked(world, "/events?since=1.500000000&filters="), ==, 1);
     end_stream(&stream);
 }

@@ -281,6 +281,72 @@ static void test_inspect_in_full(World *world, gconstpointer data)
     g_assert_cmpint(info->labels.generation, ==, 12);
 }
 
+/* ---- The image's own check ---- */
+
+#define CHECKED(status_, health_) "{\"Status\":\"" status_ "\",\"Health\":" health_ "}"
+
+static void check_health(World *world, const char *body, ContainerHealth health, const char *output)
+{
+    g_autoptr(ContainerInfo) info = NULL;
+
+    fake_daemon_forget(world->daemon);
+    rule(world, "GET", "/containers/ws-1/json", 200, body);
+    g_assert_true(engine_inspect(world->engine, "ws-1", &info, NULL));
+    g_assert_cmpint(info->health, ==, health);
+    g_assert_cmpstr(info->probe_output, ==, output);
+}
+
+static void test_health_of_a_container(World *world, gconstpointer data)
+{
+    g_autofree char *text = g_strnfill(2000, 'x');
+    g_autofree char *cut = g_strndup(text, CONTAINER_PROBE_BYTES);
+    g_autofree char *endless = g_strdup_printf(
+        INSPECT(ID_A, CHECKED("running", "{\"Status\":\"unhealthy\",\"Log\":[{\"Output\":"
+                                         "\"old\"},{\"Output\":\"%s\"}]}")),
+        text);
+
+    (void)data;
+    check_health(world, INSPECT(ID_A, CHECKED("running", "{\"Status\":\"starting\"}")),
+                 HEALTH_STARTING, NULL);
+    check_health(world,
+                 INSPECT(ID_A, CHECKED("running", "{\"Status\":\"healthy\",\"Log\":[{\"Output\":"
+                                                  "\"fine\"}]}")),
+                 HEALTH_HEALTHY, NULL);
+    check_health(world,
+                 INSPECT(ID_A, CHECKED("running", "{\"Status\":\"unhealthy\",\"FailingStreak\":3,"
+                                                  "\"Log\":[{\"Output\":\"old\"},{\"ExitCode\":1,"
+                                                  "\"Output\":\" refused\\n\"}]}")),
+                 HEALTH_UNHEALTHY, "refused");
+    check_health(world, endless, HEALTH_UNHEALTHY, cut);
+    check_health(world, INSPECT(ID_A, CHECKED("running", "{\"Status\":\"unhealthy\",\"Log\":7}")),
+                 HEALTH_UNHEALTHY, NULL);
+    check_health(world, INSPECT(ID_A, CHECKED("exited", "{\"Status\":\"unhealthy\"}")), HEALTH_NONE,
+                 NULL);
+    check_health(world, INSPECT(ID_A, CHECKED("running", "{\"Status\":\"\"}")), HEALTH_NONE, NULL);
+    check_health(world, INSPECT(ID_A, CHECKED("running", "null")), HEALTH_NONE, NULL);
+    check_health(world, INSPECT(ID_A, "{\"Status\":\"running\"}"), HEALTH_NONE, NULL);
+}
+
+#define UP(id_, status_)                                                                           \
+    "{\"Id\":\"" id_ "\",\"Names\":[\"/ws-1\"],\"Image\":\"i\",\"State\":\"running\","             \
+    "\"Status\":\"" status_ "\",\"Labels\":{\"workspaced.installation\":\"ours\"}}"
+
+static void test_health_in_a_list(World *world, gconstpointer data)
+{
+    static const ContainerHealth expected[] = {HEALTH_UNHEALTHY, HEALTH_HEALTHY, HEALTH_STARTING,
+                                               HEALTH_NONE};
+    g_autoptr(GPtrArray) list = NULL;
+
+    (void)data;
+    rule(world, "GET", "/containers/json", 200,
+         "[" UP("a", "Up 2 minutes (unhealthy)") "," UP("b", "Up 2 minutes (healthy)") "," UP(
+             "c", "Up 1 second (health: starting)") "," UP("d", "Up 3 days") "]");
+    g_assert_true(engine_list(world->engine, "ours", &list, NULL));
+    g_assert_cmpuint(list->len, ==, G_N_ELEMENTS(expected));
+    for (guint i = 0; i < list->len; i++)
+        g_assert_cmpint(((ContainerInfo *)list->pdata[i])->health, ==, expected[i]);
+}
+
 static void test_inspect_of_another_one(World *world, gconstpointer data)
 {
     g_autoptr(ContainerInfo) info = NULL;
@@ -471,6 +537,8 @@ int main(int argc, char **argv)
     ADD("lists-that-cannot-be-whole", test_lists_that_cannot_be_whole);
     ADD("volumes-with-a-warning", test_volumes_with_a_warning);
     ADD("inspect-in-full", test_inspect_in_full);
+    ADD("health-of-a-container", test_health_of_a_container);
+    ADD("health-in-a-list", test_health_in_a_list);
     ADD("inspect-of-another-one", test_inspect_of_another_one);
     ADD("start-without-its-network", test_start_without_its_network);
     ADD("removal-that-somebody-began", test_removal_that_somebody_began);

@@ -207,6 +207,53 @@ static void check(const Case *one)
     g_assert_true(plan.step == PLAN_REST || plan.reason);
 }
 
+/* What the image's own check says, and what was said of it. */
+static void test_health(void)
+{
+    static const struct {
+        ContainerHealth health;
+        WorkspaceStatus status;
+        RuntimePhase phase;
+        gboolean is_told;
+        PlanStep expected;
+    } rows[] = {
+        {HEALTH_UNHEALTHY, WORKSPACE_ONLINE, RUNTIME_READY, FALSE, PLAN_HEALTH},
+        {HEALTH_UNHEALTHY, WORKSPACE_ONLINE, RUNTIME_READY, TRUE, PLAN_HEALTH}, /* it came back */
+        {HEALTH_UNHEALTHY, WORKSPACE_DEGRADED, RUNTIME_READY, FALSE, PLAN_HEALTH},
+        {HEALTH_UNHEALTHY, WORKSPACE_DEGRADED, RUNTIME_READY, TRUE, PLAN_REST},
+        {HEALTH_UNHEALTHY, WORKSPACE_DEGRADED, RUNTIME_STARTED, TRUE, PLAN_REST},
+        {HEALTH_UNHEALTHY, WORKSPACE_PROVISIONING, RUNTIME_STARTED, FALSE, PLAN_REST},
+        {HEALTH_UNHEALTHY, WORKSPACE_OFFLINE, RUNTIME_READY, TRUE, PLAN_REST},
+        {HEALTH_STARTING, WORKSPACE_DEGRADED, RUNTIME_READY, TRUE, PLAN_REST},
+        {HEALTH_HEALTHY, WORKSPACE_DEGRADED, RUNTIME_READY, TRUE, PLAN_HEALTH},
+        {HEALTH_NONE, WORKSPACE_DEGRADED, RUNTIME_READY, TRUE, PLAN_HEALTH},
+        {HEALTH_HEALTHY, WORKSPACE_DEGRADED, RUNTIME_READY, FALSE, PLAN_REST},
+        {HEALTH_HEALTHY, WORKSPACE_ONLINE, RUNTIME_STARTED, FALSE, PLAN_SETTLE},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GPtrArray) containers = g_ptr_array_new();
+        ContainerInfo container = {.id = (char *)"c",
+                                   .state = CONTAINER_RUNNING,
+                                   .ever_started = TRUE,
+                                   .started_at_us = NOW - 2 * PLAN_SETTLED_AFTER_US,
+                                   .health = rows[i].health,
+                                   .labels.generation = 5};
+        RuntimeRow runtime = {.desired = RUNTIME_RUNNING,
+                              .generation = 5,
+                              .phase = rows[i].phase,
+                              .container_id = (char *)"c",
+                              .reason = (char *)(rows[i].is_told ? "health_check_failed" : NULL)};
+        WorkspaceRow workspace = {.id = ID, .status = rows[i].status};
+        PlanInput input = {
+            .runtime = &runtime, .workspace = &workspace, .containers = containers, .now_us = NOW};
+
+        g_test_message("row %u", i);
+        g_ptr_array_add(containers, &container);
+        g_assert_cmpint(plan_next(&input).step, ==, rows[i].expected);
+    }
+}
+
 static void test_each_row(void)
 {
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
@@ -311,6 +358,7 @@ static void test_what_shall_go_is_tried_every_minute(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/reconcile/plan/health", test_health);
     g_test_add_func("/reconcile/each-row-of-the-table", test_each_row);
     g_test_add_func("/reconcile/what-shall-go-is-tried-every-minute",
                     test_what_shall_go_is_tried_every_minute);

@@ -64,7 +64,7 @@ export class Banner {
     return h(
       'div',
       { className: 'banner-problem' },
-      h('strong', {}, titles[status] ?? ''),
+      h('strong', {}, status === 'degraded' && failure ? 'This workspace is not well.' : (titles[status] ?? '')),
       message ? h('p', {}, message) : null,
       failure?.hint ? h('p', { className: 'banner-hint' }, failure.hint) : null,
       lines,

@@ -40,7 +40,8 @@ export function applyEvent(workspaces: Workspaces, event: LiveEvent): boolean {
   }
   if (!workspace) return event.event in statusOf || structural.has(event.event);
   workspaces.set(workspace.id, { ...workspace, ...changeOf(workspace, event) });
-  return structural.has(event.event);
+  // the image's own health check has a reason, whose hint stands in the list only
+  return structural.has(event.event) || (event.event === 'WORKSPACE_DEGRADED' && 'reason' in event.payload);
 }
 
 function changeOf(workspace: Workspace, { event, payload }: LiveEvent): Partial<Workspace> {

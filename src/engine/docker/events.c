@@ -22,8 +22,13 @@ static const struct {
     {"remove", ENGINE_EVENT_DESTROY}, /* Podman's words */
 };
 
+#define HEALTH_ACTION                                                                              \
+    "health_status" /* "health_status: unhealthy"; Podman says no more than this */
+
 static EngineEventType type_of(const char *action)
 {
+    if (action && g_str_has_prefix(action, HEALTH_ACTION))
+        return ENGINE_EVENT_HEALTH;
     for (guint i = 0; action && i < G_N_ELEMENTS(actions); i++)
         if (strcmp(actions[i].action, action) == 0)
             return actions[i].type;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/text.h"
 #include "engine/docker/json.h"
 #include "engine/docker/reason.h"
 
@@ -96,6 +97,49 @@ static char *host_network_address(JsonView document, JsonView labels)
     return g_strcmp0(mode, "host") == 0 ? g_strconcat("127.0.0.1:", port, NULL) : NULL;
 }
 
+static ContainerHealth parse_health(const char *word)
+{
+    if (g_strcmp0(word, "unhealthy") == 0)
+        return HEALTH_UNHEALTHY;
+    if (g_strcmp0(word, "healthy") == 0)
+        return HEALTH_HEALTHY;
+    return g_strcmp0(word, "starting") == 0 ? HEALTH_STARTING : HEALTH_NONE;
+}
+
+/* The last entry is the newest. */
+static char *last_probe_output(JsonView health)
+{
+    g_autofree char *output = NULL;
+    JsonView log;
+    JsonWalk walk;
+
+    if (!docker_json_child(health, "Log", &log) || json_view_kind(log) != JSON_KIND_ARRAY)
+        return NULL;
+    for (walk = json_view_walk(log); json_walk_next(&walk);) {
+        g_free(output);
+        output = docker_json_text(walk.value, "Output");
+    }
+    if (!output)
+        return NULL;
+    g_strstrip(output);
+    output[text_prefix_length(output, strlen(output), CONTAINER_PROBE_BYTES)] = '\0';
+    return *output ? g_steal_pointer(&output) : NULL;
+}
+
+static void read_health(JsonView state, ContainerInfo *info)
+{
+    g_autofree char *word = NULL;
+    JsonView health;
+
+    /* What was said of a former run is no news of one that ended. */
+    if (info->state != CONTAINER_RUNNING || !docker_json_child(state, "Health", &health))
+        return;
+    word = docker_json_text(health, "Status");
+    info->health = parse_health(word);
+    if (info->health == HEALTH_UNHEALTHY)
+        info->probe_output = last_probe_output(health);
+}
+
 static gboolean read_state(JsonView document, ContainerInfo *info)
 {
     g_autofree char *word = NULL;
@@ -113,7 +157,10 @@ static gboolean read_state(JsonView document, ContainerInfo *info)
     if (info->failure && !*info->failure)
         g_clear_pointer(&info->failure, g_free);
     info->failure_reason = docker_reason_of_text(info->failure);
-    return parse_state(word, &info->state);
+    if (!parse_state(word, &info->state))
+        return FALSE;
+    read_health(state, info);
+    return TRUE;
 }
 
 static gboolean has_processes(ContainerState state)
@@ -151,16 +198,23 @@ gboolean docker_info_from_inspect(JsonView document, ContainerInfo **info, GErro
 
 /* ---- List ---- */
 
-/* "Exited (137) 3 seconds ago": the only place where a list has the exit code. */
-static gint64 exit_code_of_status(JsonView value)
+/* "Exited (137) 3 seconds ago", "Up 2 minutes (unhealthy)", "Up 2 seconds (health: starting)": the
+ * only place where a list has the exit code and the health. */
+static void read_status(JsonView value, ContainerInfo *info)
 {
     g_autofree char *status = json_view_text_dup(value, NULL);
     int code = 0;
 
-    if (!status || (sscanf(status, "Exited (%d)", &code) != 1 &&
-                    sscanf(status, "Restarting (%d)", &code) != 1))
-        return 0;
-    return code;
+    if (!status)
+        return;
+    if (sscanf(status, "Exited (%d)", &code) == 1 || sscanf(status, "Restarting (%d)", &code) == 1)
+        info->exit_code = code;
+    else if (g_str_has_suffix(status, "(unhealthy)"))
+        info->health = HEALTH_UNHEALTHY;
+    else if (g_str_has_suffix(status, "(healthy)"))
+        info->health = HEALTH_HEALTHY;
+    else if (g_str_has_suffix(status, "(health: starting)"))
+        info->health = HEALTH_STARTING;
 }
 
 static char *first_name(JsonView names)
@@ -199,7 +253,7 @@ static gboolean read_element(JsonWalk *element, ContainerInfo *info)
         } else if (docker_json_key_is(key, "Labels")) {
             docker_json_labels(value, &info->labels);
         } else if (docker_json_key_is(key, "Status")) {
-            info->exit_code = exit_code_of_status(value);
+            read_status(value, info);
         } else if (docker_json_key_is(key, "Created")) {
             json_view_int(value, &info->created_at_us); /* seconds, until below */
         } else if (docker_json_key_is(key, "State")) {

@@ -79,6 +79,8 @@ static gboolean doom(RandomRun *run, guint root, gboolean root_too, Taking *taki
     mutex_lock(&run->lock);
     lives = run->slots[root].state == SLOT_LIVE;
     g_strlcpy(taking->root, run->slots[root].id, ID_SIZE);
+    taking->incarnations[root] = run->slots[root].incarnation;
+    run->slots[root].collapses += lives && !root_too;
     while (lives && widen_locked(run, root, &surely, &perhaps))
         continue;
     for (guint i = 0; i < RANDOM_SLOTS && lives; i++)
@@ -106,12 +108,23 @@ static void bury_locked(RandomRun *run, ModelSlot *slot)
     slot->state = SLOT_EMPTY;
 }
 
-static void bury(RandomRun *run, guint number)
+/* Nobody else changes what is being removed. */
+static void check_gone(RandomRun *run, const ModelSlot *slot, const char *root)
+{
+    g_autoptr(WorkspaceRow) row = NULL;
+
+    if (is_gone(run, slot->id))
+        return;
+    g_assert_true(store_workspace_load(run->house.db, slot->id, &row, NULL));
+    random_fail(run, "%s was removed with %s and is %s, below \"%s\"; its slot's parent: %d",
+                slot->id, root, workspace_status_name(row->status), row->parent_id, slot->parent);
+}
+
+static void bury(RandomRun *run, guint number, const char *root)
 {
     ModelSlot *slot = &run->slots[number];
 
-    if (!is_gone(run, slot->id)) /* nobody else changes what is being removed */
-        random_fail(run, "the workspace %s was removed and lives", slot->id);
+    check_gone(run, slot, root);
     mutex_lock(&run->lock);
     bury_locked(run, slot);
     mutex_unlock(&run->lock);
@@ -151,7 +164,7 @@ static void settle_taking(RandomRun *run, const Taking *taking)
 {
     for (guint i = 0; i < RANDOM_SLOTS; i++) {
         if (taking->surely & bit(i))
-            bury(run, i);
+            bury(run, i, taking->root);
         if (taking->perhaps & bit(i))
             find_out(run, i, taking->incarnations[i]);
     }
@@ -182,16 +195,26 @@ void random_collapse(RandomRun *run, guint number)
     names = lifecycle_collapse(&run->lifecycle, taking.root, &error);
     if (!names && !error_is(error, ERROR_NOT_FOUND)) /* removed with its parent */
         random_fail(run, "collapse: %s", error->message);
+    mutex_lock(&run->lock);
+    if (run->slots[number].incarnation == taking.incarnations[number])
+        run->slots[number].collapses--;
+    mutex_unlock(&run->lock);
     settle_taking(run, &taking);
 }
 
 /* ---- Create ---- */
 
+/* Whether it may become somebody's parent. */
+static gboolean may_have_children_locked(const ModelSlot *slot)
+{
+    return slot->state == SLOT_LIVE && !slot->collapses;
+}
+
 static int choose_parent_locked(RandomRun *run, guint slot, guint64 chance)
 {
     guint candidate = (guint)(chance % RANDOM_SLOTS);
 
-    return candidate != slot && run->slots[candidate].state == SLOT_LIVE && chance >> 20 & 1
+    return candidate != slot && may_have_children_locked(&run->slots[candidate]) && chance >> 20 & 1
                ? (int)candidate
                : -1;
 }
@@ -208,7 +231,7 @@ static gboolean begin_create(RandomRun *run, guint number, guint64 chance, Works
         slot->state = SLOT_CREATING;
         slot->incarnation++;
         slot->moving_to = RANDOM_NOT_MOVING;
-        slot->takers = slot->resets = slot->resets_under_way = 0;
+        slot->takers = slot->collapses = slot->resets = slot->resets_under_way = 0;
         slot->is_doomed = slot->must_look = FALSE;
         slot->has_sessions = has_sessions;
         slot->sessions_from = 0;
@@ -311,7 +334,7 @@ static gboolean choose_target_locked(RandomRun *run, guint64 chance, Move *move)
         choose_removed_locked(run, chance >> 20, move);
         return move->must_fail;
     }
-    if (target->state != SLOT_LIVE)
+    if (!may_have_children_locked(target))
         return FALSE;
     move->target = (int)number;
     move->target_incarnation = target->incarnation;

@@ -34,6 +34,7 @@ typedef struct {
     guint incarnation;     /* counts who was created here */
     int parent;            /* slot, -1: none */
     int moving_to;         /* what its parent may become, or RANDOM_NOT_MOVING */
+    guint collapses;       /* of it under way: nothing may come below it */
     guint takers;          /* removals under way that may take it */
     gboolean must_look;    /* while it was being created such a removal began, */
     gboolean is_doomed;    /* and takes it for certain */

@@ -39,8 +39,9 @@ HeartbeatDecision heartbeat_decide(WorkspaceStatus status, gboolean fails_check,
     case WORKSPACE_ONLINE:
         return decide_online(body);
     case WORKSPACE_DEGRADED:
-        return fails_check ? (HeartbeatDecision){.event = HEARTBEAT_NO_EVENT}
-                           : decide_degraded(body);
+        if (!fails_check)
+            return decide_degraded(body);
+        break;
     case WORKSPACE_OFFLINE:
         return recovered(NULL);
     case WORKSPACE_PROVISIONING:

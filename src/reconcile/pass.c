@@ -184,16 +184,17 @@ static gboolean end_removed(Reconciler *reconciler, GError **error)
     return TRUE;
 }
 
-/* What the database explains. Where nothing is wished any more, volumes may still be kept. */
+/* What the database explains. Where nothing is wished any more, volumes may still be kept, or be on
+ * their way out. */
 static gboolean count_explained(Reconciler *reconciler, const Sight *sight, guint *explained,
                                 GError **error)
 {
-    gint64 kept = 0, next_due_us = 0;
+    gint64 intents = 0, oldest_us = 0;
 
     if (sight->wishes->len == 0 &&
-        !store_garbage_count_kept(reconciler->options.db, &kept, &next_due_us, error))
+        !store_garbage_count(reconciler->options.db, G_MAXINT64, &intents, &oldest_us, error))
         return FALSE;
-    *explained = sight->wishes->len + (guint)MIN(kept, G_MAXINT);
+    *explained = sight->wishes->len + (guint)MIN(intents, G_MAXINT);
     return TRUE;
 }
 

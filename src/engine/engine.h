@@ -144,7 +144,7 @@ typedef struct {
     char *probe_output; /* what the last check of an unhealthy one said, cut to
                            CONTAINER_PROBE_BYTES; NULL: nothing, or from list */
     EngineLabels labels;
-    atomic_int others; /* references beside the first */
+    atomic_int others; /* references beside the first; the last field */
 } ContainerInfo;
 /* An engine may hand out the same value again (list): read-only, unless it was made own. */
 ContainerInfo *container_info_ref(ContainerInfo *info);
@@ -157,7 +157,7 @@ typedef struct {
     char *name;
     gint64 created_at_us; /* 0: the engine's list does not say, or we do not read it */
     EngineLabels labels;
-    atomic_int others; /* references beside the first */
+    atomic_int others; /* references beside the first; the last field */
 } VolumeInfo;
 VolumeInfo *volume_info_ref(VolumeInfo *info); /* likewise */
 VolumeInfo *volume_info_own(VolumeInfo *info);

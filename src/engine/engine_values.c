@@ -1,6 +1,8 @@
 /* Life and death of the values that engines hand out. */
 #include "engine/engine.h"
 
+#include <string.h>
+
 void engine_labels_clear(EngineLabels *labels)
 {
     g_clear_pointer(&labels->installation, g_free);
@@ -48,24 +50,15 @@ ContainerInfo *container_info_own(ContainerInfo *info)
     if (atomic_load(&info->others) == 0)
         return info;
     own = g_new0(ContainerInfo, 1);
-    *own = (ContainerInfo){
-        .id = g_strdup(info->id),
-        .name = g_strdup(info->name),
-        .image = g_strdup(info->image),
-        .image_digest = g_strdup(info->image_digest),
-        .user = g_strdup(info->user),
-        .state = info->state,
-        .ever_started = info->ever_started,
-        .exit_code = info->exit_code,
-        .out_of_memory = info->out_of_memory,
-        .failure = g_strdup(info->failure),
-        .failure_reason = info->failure_reason,
-        .address = g_strdup(info->address),
-        .created_at_us = info->created_at_us,
-        .started_at_us = info->started_at_us,
-        .finished_at_us = info->finished_at_us,
-        .restart_count = info->restart_count,
-    };
+    memcpy(own, info, G_STRUCT_OFFSET(ContainerInfo, others)); /* all values; texts follow */
+    own->id = g_strdup(info->id);
+    own->name = g_strdup(info->name);
+    own->image = g_strdup(info->image);
+    own->image_digest = g_strdup(info->image_digest);
+    own->user = g_strdup(info->user);
+    own->failure = g_strdup(info->failure);
+    own->address = g_strdup(info->address);
+    own->probe_output = g_strdup(info->probe_output);
     engine_labels_copy(&own->labels, &info->labels);
     container_info_free(info);
     return own;
@@ -100,7 +93,8 @@ VolumeInfo *volume_info_own(VolumeInfo *info)
     if (atomic_load(&info->others) == 0)
         return info;
     own = g_new0(VolumeInfo, 1);
-    *own = (VolumeInfo){.name = g_strdup(info->name), .created_at_us = info->created_at_us};
+    memcpy(own, info, G_STRUCT_OFFSET(VolumeInfo, others));
+    own->name = g_strdup(info->name);
     engine_labels_copy(&own->labels, &info->labels);
     volume_info_free(info);
     return own;

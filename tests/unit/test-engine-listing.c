@@ -100,7 +100,8 @@ static void test_order_does_not_matter(void)
 /* One byte of one of them, in every place that matters; the others are known. */
 static void test_what_changed_is_read(void)
 {
-    static const char *const other[] = {"Up 2 minutes", "Up 1 minutf", "Exited (137) 1 second ago"};
+    static const char *const other[] = {"Up 2 minutes", "Up 1 minute (unhealthy)",
+                                        "Exited (137) 1 second ago"};
     g_autoptr(DockerListing) listing = docker_listing_new(&docker_container_element);
     g_autoptr(GPtrArray) elements = containers_new();
 
@@ -116,6 +117,7 @@ static void test_what_changed_is_read(void)
         info = after->pdata[i];
         g_assert_true(info != before->pdata[i]);
         g_assert_cmpint(info->exit_code, ==, i % 3 == 2 ? 137 : 0);
+        g_assert_cmpint(info->health == HEALTH_UNHEALTHY, ==, i % 3 == 1);
         g_assert_cmpstr(info->id, ==, ((ContainerInfo *)before->pdata[i])->id);
         for (guint k = 0; k < COUNT; k++)
             g_assert_true(k == i || after->pdata[k] == before->pdata[k]);
@@ -227,6 +229,41 @@ static void test_a_value_of_ones_own(void)
     g_assert_cmpstr(((ContainerInfo *)again->pdata[5])->labels.workspace, ==, "id-5");
 }
 
+/* Every field: what one of ones own lacks would be a lie of the engine's. */
+static void test_a_value_of_ones_own_is_whole(void)
+{
+    ContainerInfo *info = g_new0(ContainerInfo, 1);
+    g_autoptr(ContainerInfo) shared = container_info_ref(info);
+    g_autoptr(ContainerInfo) own = NULL;
+
+    info->id = g_strdup("id");
+    info->name = g_strdup("name");
+    info->image = g_strdup("image");
+    info->image_digest = g_strdup("digest");
+    info->user = g_strdup("user");
+    info->state = CONTAINER_RUNNING;
+    info->exit_code = 137;
+    info->failure = g_strdup("failure");
+    info->address = g_strdup("address");
+    info->restart_count = 7;
+    info->health = HEALTH_UNHEALTHY;
+    info->probe_output = g_strdup("probe");
+    info->labels.workspace = g_strdup("workspace");
+    own = container_info_own(info);
+    g_assert_true(own != shared);
+    g_assert_cmpstr(own->image, ==, "image");
+    g_assert_cmpstr(own->image_digest, ==, "digest");
+    g_assert_cmpstr(own->user, ==, "user");
+    g_assert_cmpint(own->state, ==, CONTAINER_RUNNING);
+    g_assert_cmpint(own->exit_code, ==, 137);
+    g_assert_cmpstr(own->failure, ==, "failure");
+    g_assert_cmpstr(own->address, ==, "address");
+    g_assert_cmpint(own->restart_count, ==, 7);
+    g_assert_cmpint(own->health, ==, HEALTH_UNHEALTHY);
+    g_assert_cmpstr(own->probe_output, ==, "probe");
+    g_assert_cmpstr(own->labels.workspace, ==, "workspace");
+}
+
 /* ---- Volumes ---- */
 
 static gboolean read_volumes(DockerListing *listing, const char *text, GPtrArray **volumes,
@@ -300,6 +337,7 @@ int main(int argc, char **argv)
     g_test_add_func("/engine/listing/ours", test_only_ours);
     g_test_add_func("/engine/listing/broken", test_a_broken_list_changes_nothing);
     g_test_add_func("/engine/listing/own", test_a_value_of_ones_own);
+    g_test_add_func("/engine/listing/own-whole", test_a_value_of_ones_own_is_whole);
     g_test_add_func("/engine/listing/volumes", test_volumes);
     g_test_add_func("/engine/listing/no-volumes", test_volumes_that_are_no_list);
     return g_test_run();

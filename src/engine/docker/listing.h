@@ -3,9 +3,9 @@
  * handed out once more. Bytes are compared, never sums of them alone. The daemon gives containers
  * in the same order each time and volumes in any order; both are found.
  *
- * The price is memory: the last list's text, and a buffer of the same size for the next one, some 4
- * KiB for each workspace. Private to engine/docker. Thread: a listing belongs to one thread at a
- * time (docker_listing_take lends it). */
+ * The price is memory: the last list's text, and a buffer of the same size for the next one,
+ * some 4.5 KiB for each workspace. Private to engine/docker. Thread: a listing belongs to one
+ * thread at a time (docker_listing_take lends it). */
 #pragma once
 
 #include "base/json_pieces.h"

@@ -367,6 +367,27 @@ static void check_orphan(JsonView orphan, Report *report)
                "Wait for it, or: workspacectl reap --dry-run");
 }
 
+/* An older server has no such list. */
+static void check_stuck(JsonView answer, Report *report)
+{
+    JsonView list;
+
+    if (!child(answer, "stuck", JSON_KIND_ARRAY, &list))
+        return;
+    for (JsonWalk walk = json_view_walk(list); json_walk_next(&walk);) {
+        g_autofree char *kind = text(walk.value, "kind");
+        g_autofree char *name = text(walk.value, "name");
+        g_autofree char *since = text(walk.value, "since");
+        g_autofree char *cause = text(walk.value, "last_error");
+        g_autofree char *what = g_strdup_printf("is a %s that cannot be removed", kind);
+        g_autofree char *why = g_strdup_printf("%s; tried %" G_GINT64_FORMAT " times since %s",
+                                               cause, number(walk.value, "attempts", 0), since);
+
+        report_add(report, FINDING_DIFFERENCE, name, what, why,
+                   "End what holds it; the server tries again every minute.");
+    }
+}
+
 /* As it was set: nothing differs. */
 static void check_kept(JsonView answer, Report *report)
 {
@@ -401,6 +422,7 @@ static void check_orphans(Session *session, Report *report)
         return;
     for (JsonWalk walk = json_view_walk(list); json_walk_next(&walk);)
         check_orphan(walk.value, report);
+    check_stuck(view, report);
     check_kept(view, report);
 }
 

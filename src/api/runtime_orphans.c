@@ -1,6 +1,8 @@
 /* What nobody wishes: to see, and to remove before its time. Source: spec 02, section 17.3 E, J. */
 #include "api/handlers.h"
+#include "store/garbage.h"
 
+#define STUCK_MAX   1000
 #define PATIENCE_MS 15000 /* for one pass; it removes by the engine's own deadlines */
 
 static void write_orphan(JsonOut *out, const ReconcilerOrphan *orphan)
@@ -44,18 +46,40 @@ static void write_kept(JsonOut *out, const GPtrArray *kept)
     json_out_end(out);
 }
 
+/* Ours, wished away, and something is against it. */
+static void write_stuck(JsonOut *out, const GPtrArray *stuck)
+{
+    json_out_array(out, "stuck");
+    for (guint i = 0; i < stuck->len; i++) {
+        const GarbageRow *one = stuck->pdata[i];
+
+        json_out_object(out, NULL);
+        json_out_text(out, "kind", garbage_kind_name(one->kind));
+        json_out_text(out, "name", one->ref);
+        json_out_text(out, "workspace_id", *one->workspace_id ? one->workspace_id : NULL);
+        json_out_time(out, "since", one->created_at_us);
+        json_out_int(out, "attempts", one->attempts);
+        json_out_time(out, "next_attempt_at", one->not_before_us);
+        json_out_text(out, "last_error", one->last_error);
+        json_out_end(out);
+    }
+    json_out_end(out);
+}
+
 gboolean api_runtime_orphans(ApiCall *call, GError **error)
 {
     g_autoptr(GPtrArray) orphans = reconciler_orphans(call->api->reconciler);
     g_autoptr(GPtrArray) kept = reconciler_kept(call->api->reconciler, error);
+    g_autoptr(GPtrArray) stuck = store_garbage_list_tried(call->api->db, STUCK_MAX, error);
     g_autoptr(GString) json = g_string_new(NULL);
     JsonOut out = json_out_start(json);
 
-    if (!kept)
+    if (!kept || !stuck)
         return FALSE;
     json_out_object(&out, NULL);
     write_orphans(&out, orphans);
     write_kept(&out, kept);
+    write_stuck(&out, stuck);
     json_out_end(&out);
     api_reply(call, 200, g_steal_pointer(&json));
     return TRUE;

@@ -93,25 +93,54 @@ static gboolean remove_volume(Reconciler *reconciler, const char *name, const ch
     return TRUE;
 }
 
-/* All that carry the workspace's label, whatever they are called; they leave the list. One that
- * cannot go yet does not keep the others. */
+static gboolean was_tried(const GPtrArray *intents, const char *name)
+{
+    for (guint i = 0; i < intents->len; i++) {
+        const GarbageRow *intent = intents->pdata[i];
+
+        if (intent->kind == GARBAGE_VOLUME && intent->attempts > 0 &&
+            strcmp(intent->ref, name) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Why it could not go is the intent's to remember, and when it is tried again. */
+static gboolean note_stuck(Look *look, const char *name, GError *failure, GError **error)
+{
+    g_autoptr(GError) cause = failure;
+
+    if (error_is(cause, ERROR_UNAVAILABLE)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    log_warning("removal failed", LOG_TEXT("workspace", look->id), LOG_TEXT("object", name),
+                LOG_CAUSE(cause));
+    return store_garbage_fail(look->reconciler->options.db, GARBAGE_VOLUME, name, look->id,
+                              clock_now_us() + plan_removal_back_off_us(0), cause->message, error);
+}
+
+/* All that carry the workspace's label, whatever they are called; what is gone leaves the list. One
+ * that cannot go yet does not keep the others; one that could not go before has its own time. */
 static gboolean remove_volumes_of(Look *look, GPtrArray *volumes, GError **error)
 {
-    gboolean all = TRUE;
+    g_autoptr(GPtrArray) intents =
+        store_garbage_list_of(look->reconciler->options.db, look->id, error);
 
-    for (guint i = 0; i < volumes->len;) {
-        const VolumeInfo *volume = volumes->pdata[i];
+    for (guint i = intents ? volumes->len : 0; i > 0; i--) {
+        const VolumeInfo *volume = volumes->pdata[i - 1];
+        g_autoptr(GError) cause = NULL;
 
-        if (!observe_is_ours(look->reconciler, &volume->labels, look->id)) {
-            i++;
+        if (!observe_is_ours(look->reconciler, &volume->labels, look->id) ||
+            was_tried(intents, volume->name))
             continue;
-        }
-        all = remove_volume(look->reconciler, volume->name, look->id, "its workspace was removed",
-                            all ? error : NULL) &&
-              all;
-        g_ptr_array_remove_index_fast(volumes, i);
+        if (remove_volume(look->reconciler, volume->name, look->id, "its workspace was removed",
+                          &cause))
+            g_ptr_array_remove_index_fast(volumes, i - 1);
+        else if (!note_stuck(look, volume->name, g_steal_pointer(&cause), error))
+            return FALSE;
     }
-    return all;
+    return intents != NULL;
 }
 
 /* ---- Intents ---- */

@@ -87,6 +87,15 @@ GPtrArray *store_garbage_list_due(Db *db, gint64 now_us, guint limit, GError **e
     return read_all(rows);
 }
 
+GPtrArray *store_garbage_list_tried(Db *db, guint limit, GError **error)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM runtime_gc WHERE attempts > 0" ORDER " LIMIT $1";
+    g_autoptr(DbRows) rows = db_query(db, sql, error, DB_INT(limit));
+
+    return read_all(rows);
+}
+
 GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id, GError **error)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM runtime_gc WHERE workspace_id = $1" ORDER;
@@ -145,6 +154,23 @@ gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us, const
         " not_before = $2, last_error = $3 WHERE id = $1";
 
     return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_INT(not_before_us), DB_TEXT(last_error));
+}
+
+gboolean store_garbage_fail(Db *db, GarbageKind kind, const char *ref, const char *workspace_id,
+                            gint64 not_before_us, const char *last_error, GError **error)
+{
+    static const char sql[] =
+        "INSERT INTO runtime_gc (id, kind, ref, workspace_id, not_before, attempts, last_error,"
+        " created_at) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)"
+        " ON CONFLICT (kind, ref, workspace_id) DO UPDATE SET attempts = runtime_gc.attempts + 1,"
+        " kept = 0, not_before = excluded.not_before, last_error = excluded.last_error";
+    char id[ID_SIZE];
+
+    id_make(id);
+    return db_exec(db, sql, NULL, error, DB_TEXT(id), DB_TEXT(garbage_kind_name(kind)),
+                   DB_TEXT(ref), DB_TEXT(workspace_id), DB_INT(not_before_us), DB_TEXT(last_error),
+                   DB_INT(clock_now_us())) ||
+           error_prefix(error, "remember why %s cannot go", ref);
 }
 
 gboolean store_garbage_done(Db *db, const char *id, GError **error)

@@ -35,12 +35,19 @@ G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_add(Db *db, GarbageKind kind, c
  * of GarbageRow, owned; NULL on an error. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_due(Db *db, gint64 now_us, guint limit,
                                                             GError **error);
+/* Those that failed before and will be tried again, in the same order. */
+G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_tried(Db *db, guint limit, GError **error);
 /* All of one workspace, due or not. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_garbage_list_of(Db *db, const char *workspace_id,
                                                            GError **error);
 /* Not yet: attempts + 1. It counts as pending since it was due, and is not kept any more. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_retry(Db *db, const char *id, gint64 not_before_us,
                                                        const char *last_error, GError **error);
+/* The same for an object that may have no intent yet: it gets one. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_fail(Db *db, GarbageKind kind, const char *ref,
+                                                      const char *workspace_id,
+                                                      gint64 not_before_us, const char *last_error,
+                                                      GError **error);
 /* Verified gone: the intent is deleted. Repeatable. */
 G_GNUC_WARN_UNUSED_RESULT gboolean store_garbage_done(Db *db, const char *id, GError **error);
 /* What is due at `now_us`, or was tried already; what is only kept for later does not count.

@@ -83,7 +83,7 @@ def test_a_database_of_another_installation_is_confirmed_by_name(kind, tmp_path)
 
 
 def test_orphans_need_an_engine_to_be_reaped(api):
-    assert api.get("/admin/runtime/orphans").json() == {"count": 0, "orphans": [], "kept": []}
+    assert api.get("/admin/runtime/orphans").json() == {"count": 0, "orphans": [], "kept": [], "stuck": []}
     for query in ("", "?dry_run=true"):
         answer = api.post(f"/admin/runtime/reap{query}")
         assert answer.status_code == 409 and "no container engine" in answer.json()["error"]

@@ -120,6 +120,15 @@ def test_a_server_that_cannot_be_asked(ctl_alone, ctl, fake):
     assert done.returncode == 2 and json.loads(done.stdout)["status"] == "cannot_ask"
 
 
+def test_what_cannot_be_removed_is_named_with_its_cause(doctor, fake):
+    stuck = {"kind": "volume", "name": "ws-a-configs", "workspace_id": ROOT, "since": "2026-11-25T12:00:00Z", "attempts": 3,
+             "next_attempt_at": "2026-11-25T12:01:00Z", "last_error": "the volume is in use by web"}  # fmt: skip
+    fake.on("GET", "/admin/runtime/orphans", (200, {"count": 0, "orphans": [], "kept": [], "stuck": [stuck]}))
+    found = doctor(house())["ws-a-configs"]
+    assert found["level"] == "difference" and found["what"] == "is a volume that cannot be removed"
+    assert found["why"] == "the volume is in use by web; tried 3 times since 2026-11-25T12:00:00Z"
+
+
 def test_what_is_kept_on_purpose_is_no_difference(doctor, fake):
     kept = [{"kind": "volume", "name": f"ws-{number}-workspace", "workspace_id": ROOT, "since": "2026-11-25T12:00:00Z",
              "due_at": f"2026-11-26T12:0{number}:00Z"} for number in (1, 2)]  # fmt: skip

@@ -98,11 +98,11 @@ def none_left_of(docker, server, id_, timeout=60, volumes=True):
     wait_for(look, timeout, f"nothing left of {id_}", 0.1)
 
 
-def foreign_container(docker, name, labels=None, image=None):
+def foreign_container(docker, name, labels=None, image=None, binds=()):
     """Makes a container that is not ours; the caller removes it."""
     tags = [tag for one in docker.json("/images/json") for tag in one["RepoTags"] or []]
     image = image or next(tag for tag in tags if tag.startswith("workspaced/base:"))  # there once a server started an agent
-    body = {"Image": image, "Entrypoint": ["/bin/sleep"], "Cmd": ["600"], "Labels": labels or {}}
+    body = {"Image": image, "Entrypoint": ["/bin/sleep"], "Cmd": ["600"], "Labels": labels or {}, "HostConfig": {"Binds": list(binds)}}
     status, data = docker.request(
         "POST", f"/containers/create?name={name}", json.dumps(body), {"Content-Type": "application/json"}
     )

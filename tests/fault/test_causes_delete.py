@@ -300,6 +300,25 @@ def test_L54_a_foreign_volume_of_that_name(faulty_server, docker, docker_proxy):
         docker.request("DELETE", f"/volumes/{name}?force=1")
 
 
+def test_a_volume_that_somebody_holds(faulty_server, docker):
+    """Whoever asks is told who holds it; when that one is gone, so is the volume."""
+    server = faulty_server()
+    id_ = online(server)
+    name = f"{short(id_)}-configs"
+    holder = foreign_container(docker, f"holder-{random_name()}", binds=[f"{name}:/held"])
+    try:
+        holder_name = docker.json(f"/containers/{holder}/json")["Name"].strip("/")
+        assert server.delete(f"/workspaces/{id_}").json()["cleanup"] == "pending"
+        [stuck] = wait_for(lambda: server.get("/admin/runtime/orphans").json()["stuck"], 30, "the volume that cannot go")
+        assert stuck["name"] == name and stuck["workspace_id"] == id_ and stuck["attempts"] >= 1
+        assert stuck["last_error"] == f"the volume is in use by {holder_name}"
+        assert state_of(docker, holder) == "running"
+    finally:
+        docker.request("DELETE", f"/containers/{holder}?force=1")
+    none_left_of(docker, server, id_, 90)
+    wait_for(lambda: not server.get("/admin/runtime/orphans").json()["stuck"], 30, "an empty list")
+
+
 def test_client_leaves_at_every_moment_of_a_delete(faulty_server, docker):
     """0 to 30 ms in steps of 2, all in one server; nothing may be left of any."""
     server = faulty_server()

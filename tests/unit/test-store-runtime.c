@@ -312,6 +312,34 @@ static void test_garbage_waits_for_its_time(Fixture *fixture)
     g_assert_cmpint(pending, ==, 2);
 }
 
+/* With an intent or without one before: it counts on from there, and is kept no longer. */
+static void test_what_cannot_go_is_remembered(Fixture *fixture)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) tried = NULL;
+    const GarbageRow *row = NULL;
+
+    fixture_migrate(fixture);
+    assert_done(store_garbage_add(fixture->db, GARBAGE_VOLUME, "v", "w1", 100, &error));
+    assert_done(store_garbage_keep_volumes(fixture->db, "w1", 900, &error));
+    assert_done(store_garbage_add(fixture->db, GARBAGE_VOLUME, "not tried", "w1", 100, &error));
+    assert_done(store_garbage_fail(fixture->db, GARBAGE_VOLUME, "v", "w1", 200, "held", &error));
+    assert_done(store_garbage_fail(fixture->db, GARBAGE_VOLUME, "new", "w2", 300, "busy", &error));
+    assert_done(store_garbage_fail(fixture->db, GARBAGE_VOLUME, "v", "w1", 400, "again", &error));
+    tried = store_garbage_list_tried(fixture->db, 10, &error);
+    g_assert_cmpuint(tried->len, ==, 2);
+    row = tried->pdata[0];
+    g_assert_cmpstr(row->ref, ==, "v");
+    g_assert_cmpint(row->attempts, ==, 2);
+    g_assert_cmpstr(row->last_error, ==, "again");
+    g_assert_cmpint(row->not_before_us, ==, 400);
+    g_assert_false(row->is_kept);
+    row = tried->pdata[1];
+    g_assert_cmpstr(row->ref, ==, "new");
+    g_assert_cmpstr(row->workspace_id, ==, "w2");
+    g_assert_cmpint(row->attempts, ==, 1);
+}
+
 static void test_volumes_are_kept_until_their_time(Fixture *fixture)
 {
     g_autoptr(GError) error = NULL;
@@ -434,6 +462,7 @@ int main(int argc, char **argv)
     store_add("/runtime/a-failure-stays-until-it-is-over", test_a_failure_stays_until_it_is_over);
     store_add("/runtime/a-wish-goes-when-nothing-is-left", test_a_wish_goes_when_nothing_is_left);
     store_add("/garbage/it-waits-for-its-time", test_garbage_waits_for_its_time);
+    store_add("/garbage/what-cannot-go-is-remembered", test_what_cannot_go_is_remembered);
     store_add("/garbage/kept-until-their-time", test_volumes_are_kept_until_their_time);
     store_add("/garbage/kept-volumes-outlive-the-wish", test_kept_volumes_outlive_the_wish);
     store_add("/installation/there-is-one", test_there_is_one_installation);

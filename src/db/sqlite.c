@@ -162,18 +162,20 @@ static gboolean wait_group_locked(SqliteDb *db, Group *group, GError **error) RE
     return is_good;
 }
 
-/* Lets the writer go after this thread's part: a member of the group when it `stays`. */
+/* Lets the writer go after this thread's part: a member of the group when it `stays`. Who does not
+ * has seen what the members before it did, and will say so: that is committed first. */
 static gboolean leave_writer(SqliteDb *db, gboolean stays, GError **error)
 {
-    gboolean is_good = TRUE;
+    gboolean is_good = TRUE, has_members;
     Group *group;
 
     mutex_lock(&db->lock);
     group = db->group;
+    has_members = stays || group->members > 0;
     if (stays)
         group->members++;
-    if (!sqlite_connection_in_transaction(db->writer) || !may_grow_locked(db, group)) {
-        gboolean has_members = group->members > 0;
+    if (!sqlite_connection_in_transaction(db->writer) || (!stays && has_members) ||
+        !may_grow_locked(db, group)) {
         GError *failure;
         mutex_unlock(&db->lock);
         failure = commit_group(db, has_members);

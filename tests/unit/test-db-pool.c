@@ -411,6 +411,56 @@ static void test_nobody_waits_for_ever(Fixture *fixture)
     g_assert_cmpint(count_things(fixture->db), ==, 2);
 }
 
+/* ---- What is not committed is not told ---- */
+
+static void remove_it(void *data)
+{
+    g_autoptr(GError) error = NULL;
+
+    assert_done(db_exec(data, "DELETE FROM things", NULL, &error));
+}
+
+/* Sees the table empty, and gives up because of it: from then on everybody must. */
+static void find_nothing(void *data)
+{
+    g_autoptr(GError) error = NULL;
+    DbTransaction *transaction = db_begin(data, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpint(count_things(data), ==, 0);
+    db_rollback(transaction);
+    g_assert_cmpint(count_things(data), ==, 0);
+}
+
+static void dawdle(void *data)
+{
+    g_autoptr(GError) error = NULL;
+    DbTransaction *transaction = db_begin(data, &error);
+
+    g_assert_no_error(error);
+    g_usleep(100000);
+    db_rollback(transaction);
+}
+
+static void test_who_gives_up_has_seen_what_stays(Fixture *fixture)
+{
+    static void (*const parts[])(void *data) = {remove_it, find_nothing, dawdle};
+    Thread *threads[G_N_ELEMENTS(parts)];
+    g_autoptr(GError) error = NULL;
+    DbTransaction *transaction;
+
+    make_table(fixture->db);
+    assert_done(insert(fixture->db, "a", 1, &error));
+    transaction = db_begin(fixture->db, &error);
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++) { /* they queue for the writer in this order */
+        threads[i] = thread_start("part", parts[i], fixture->db);
+        g_usleep(30000);
+    }
+    db_rollback(transaction);
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        thread_join(threads[i]);
+}
+
 int main(int argc, char **argv)
 {
     fixture_main(argc, argv);
@@ -434,5 +484,7 @@ int main(int argc, char **argv)
     fixture_add("/db/others-do-not-see-what-is-not-committed",
                 test_others_do_not_see_what_is_not_committed);
     fixture_add_on(DB_SQLITE, "/db/nobody-waits-for-ever", test_nobody_waits_for_ever);
+    fixture_add_on(DB_SQLITE, "/db/who-gives-up-has-seen-what-stays",
+                   test_who_gives_up_has_seen_what_stays);
     return g_test_run();
 }

@@ -160,8 +160,7 @@ static void build_messages(Rooms *rooms)
 
 static gboolean ensure_base_image(Engine *engine, char **image, void *data, GError **error)
 {
-    (void)data;
-    return base_image_ensure(engine, image, error);
+    return base_image_ensure(engine, ((const Rooms *)data)->agent_path, image, error);
 }
 
 /* In a container agents reach us over the network that we share with them: by our name there, which
@@ -207,6 +206,8 @@ static gboolean build_reconciler(Rooms *rooms, GError **error)
         .mutators = env_hooks_mutators(rooms->env_hooks),
         .runtimes = rooms->runtimes,
         .base_image = ensure_base_image,
+        .base_image_data = rooms,
+        .base_image_has_agent = TRUE,
     };
 
     rooms->reconciler = reconciler_new(&options, error);

@@ -128,10 +128,24 @@ static void add_certificates(struct archive *archive)
     add_entry(archive, &file, bytes, length);
 }
 
-static GBytes *write_tar(const Busybox *busybox)
+static gboolean add_agent(struct archive *archive, const char *agent, GError **error)
+{
+    static const Entry program = {BASE_IMAGE_AGENT, AE_IFREG, 0755, NULL, 0};
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) cause = NULL;
+    gsize length = 0;
+
+    if (!g_file_get_contents(agent, &bytes, &length, &cause))
+        return error_set(error, ERROR_INTERNAL, "the agent cannot be read: %s", cause->message);
+    add_entry(archive, &program, bytes, length);
+    return TRUE;
+}
+
+static GBytes *write_tar(const Busybox *busybox, const char *agent, GError **error)
 {
     GByteArray *out = g_byte_array_new();
     struct archive *archive = archive_write_new();
+    gboolean done = FALSE;
 
     archive_write_set_format_ustar(archive);
     archive_write_set_bytes_per_block(archive, 0);
@@ -140,9 +154,13 @@ static GBytes *write_tar(const Busybox *busybox)
         add_plain(archive, &entries[i]);
     add_busybox(archive, busybox);
     add_certificates(archive);
+    done = !agent || add_agent(archive, agent, error);
     archive_write_close(archive);
     archive_write_free(archive);
-    return g_byte_array_free_to_bytes(out);
+    if (done)
+        return g_byte_array_free_to_bytes(out);
+    g_byte_array_unref(out);
+    return NULL;
 }
 
 /* ---- Its name ---- */
@@ -238,14 +256,18 @@ static gboolean busybox_load(Busybox *busybox, GError **error)
                               : "; install busybox-static");
 }
 
-gboolean base_image_make(GBytes **tar, char **name, GError **error)
+gboolean base_image_make(const char *agent, GBytes **tar, char **name, GError **error)
 {
     g_auto(Busybox) busybox = {0};
+    GBytes *made = NULL;
 
     if (!busybox_load(&busybox, error))
         return FALSE;
-    *tar = write_tar(&busybox);
-    *name = name_of(*tar);
+    made = write_tar(&busybox, agent, error);
+    if (!made)
+        return FALSE;
+    *tar = made;
+    *name = name_of(made);
     return TRUE;
 }
 
@@ -258,15 +280,15 @@ static char *last_name;
 static char *last_stamp;
 
 /* Differs when a file was changed or replaced. */
-static char *stamp_now(void)
+static char *stamp_now(const char *agent)
 {
-    static const char *const files[] = {"/bin/busybox", "/usr/bin/busybox", ("/" CERTIFICATES)};
-    GString *stamp = g_string_new(NULL);
+    const char *const files[] = {"/bin/busybox", "/usr/bin/busybox", ("/" CERTIFICATES), agent};
+    GString *stamp = g_string_new(agent);
 
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
         struct stat info;
 
-        if (stat(files[i], &info) == 0)
+        if (files[i] && stat(files[i], &info) == 0)
             g_string_append_printf(stamp, "%llu %lld %lld.%09ld;", (unsigned long long)info.st_ino,
                                    (long long)info.st_size, (long long)info.st_mtim.tv_sec,
                                    info.st_mtim.tv_nsec);
@@ -295,13 +317,14 @@ static void name_remember(const char *stamp, const char *name)
     pthread_mutex_unlock(&last_lock);
 }
 
-static gboolean import(Engine *engine, const char *stamp, char **name, GError **error)
+static gboolean import(Engine *engine, const char *agent, const char *stamp, char **name,
+                       GError **error)
 {
     g_autoptr(GBytes) tar = NULL;
     g_autoptr(GError) cause = NULL;
     g_autofree char *wanted = NULL;
 
-    if (!base_image_make(&tar, &wanted, error))
+    if (!base_image_make(agent, &tar, &wanted, error))
         return FALSE;
     if (!engine_image_inspect(engine, wanted, NULL, &cause)) {
         if (!error_is(cause, ERROR_NOT_FOUND)) {
@@ -316,15 +339,15 @@ static gboolean import(Engine *engine, const char *stamp, char **name, GError **
     return TRUE;
 }
 
-gboolean base_image_ensure(Engine *engine, char **name, GError **error)
+gboolean base_image_ensure(Engine *engine, const char *agent, char **name, GError **error)
 {
-    g_autofree char *stamp = stamp_now();
+    g_autofree char *stamp = stamp_now(agent);
     g_autofree char *known = name_known(stamp);
     g_autoptr(GError) cause = NULL;
 
     if (!known ||
         (!engine_image_inspect(engine, known, NULL, &cause) && error_is(cause, ERROR_NOT_FOUND)))
-        return import(engine, stamp, name, error);
+        return import(engine, agent, stamp, name, error);
     if (cause) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;

@@ -47,6 +47,7 @@ typedef struct {
      * several threads. */
     gboolean (*base_image)(Engine *engine, char **image, void *data, GError **error);
     void *base_image_data;
+    gboolean base_image_has_agent; /* at AGENT_PATH: none is uploaded into its containers */
 } ReconcilerOptions;
 
 /* Pointers of `options` are borrowed until reconciler_free. */

@@ -214,7 +214,7 @@ static gboolean deliver_agent(Start *start, const char *container, GError **erro
 
 static gboolean place_agent(Start *start, Seed *seed, const char *container, GError **error)
 {
-    if (!start->has_agent)
+    if (!start->has_agent || start->is_agent_inside)
         return TRUE;
     return is_one_upload(start) ? add_agent(start, seed, error)
                                 : deliver_agent(start, container, error);
@@ -222,7 +222,8 @@ static gboolean place_agent(Start *start, Seed *seed, const char *container, GEr
 
 static const char *configs_folder(const Start *start)
 {
-    gboolean is_at_root = start->has_agent && !start->caps.read_only_root && is_one_upload(start);
+    gboolean is_at_root = start->has_agent && !start->is_agent_inside &&
+                          !start->caps.read_only_root && is_one_upload(start);
 
     return is_at_root ? CONFIGS_FOLDER : NULL;
 }

@@ -195,6 +195,15 @@ static gboolean ensure_network(Start *start, GError **error)
 
 /* ---- The container ---- */
 
+/* NULL: the image's own entry point. */
+static const char *agent_path(const Start *start)
+{
+    if (!start->has_agent)
+        return NULL;
+    return start->caps.read_only_root && !start->is_agent_inside ? AGENT_READ_ONLY_PATH
+                                                                 : AGENT_PATH;
+}
+
 static ContainerPlan *plan_container(Start *start, const char *image, char *const *names)
 {
     Look *look = start->look;
@@ -214,9 +223,7 @@ static ContainerPlan *plan_container(Start *start, const char *image, char *cons
         .directory_read_only = start->directory_read_only,
         .caps = &start->caps,
         .environment = start->environment,
-        .agent_path = !start->has_agent            ? NULL
-                      : start->caps.read_only_root ? AGENT_READ_ONLY_PATH
-                                                   : AGENT_PATH,
+        .agent_path = agent_path(start),
         .engine_has_socket = !start->is_local,
         .port = start->port,
     };

@@ -9,9 +9,10 @@ typedef struct {
     Look *look;
     const Runtime *runtime; /* NULL: unknown name */
     TierCaps caps;
-    gboolean has_agent; /* ours is the entry point */
-    gboolean is_local;  /* the engine gives containers the host's network (sandbox) */
-    guint16 port;       /* where the agent listens inside */
+    gboolean has_agent;       /* ours is the entry point */
+    gboolean is_agent_inside; /* of the image; else it is uploaded */
+    gboolean is_local;        /* the engine gives containers the host's network (sandbox) */
+    guint16 port;             /* where the agent listens inside */
     const char *directory;
     gboolean directory_read_only;
     WishSpec *wish;

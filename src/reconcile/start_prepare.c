@@ -171,6 +171,17 @@ static gboolean choose_caps(Start *start, GError **error)
     return TRUE;
 }
 
+/* Only of the base image we know what is in it. What is wrong with an image's name, the start says.
+ */
+static gboolean is_agent_inside(const Start *start)
+{
+    const Reconciler *reconciler = start->look->reconciler;
+    g_autofree char *image =
+        container_image_dup(start->look->workspace, reconciler_runtimes(reconciler), "", NULL);
+
+    return start->has_agent && reconciler->options.base_image_has_agent && image && !*image;
+}
+
 gboolean start_prepare(Start *start, Look *look, GError **error)
 {
     Reconciler *reconciler = look->reconciler;
@@ -181,6 +192,7 @@ gboolean start_prepare(Start *start, Look *look, GError **error)
         return error_set(error, ERROR_INTERNAL, "there is a wish for a workspace without a row");
     start->runtime = runtimes_find(reconciler_runtimes(reconciler), look->workspace->runtime);
     start->has_agent = container_has_builtin_agent(look->workspace);
+    start->is_agent_inside = is_agent_inside(start);
     start->is_local = strcmp(engine_name(reconciler->options.engine), LOCAL_ENGINE) == 0;
     start->wish = wish_spec_parse(look->runtime->spec);
     start->order = *start->wish->order

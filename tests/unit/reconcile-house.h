@@ -154,6 +154,7 @@ static inline void house_open(House *house)
         .config = house->config,
         .base_image = house_base_image,
         .base_image_data = house,
+        .base_image_has_agent = house->world->base_has_agent,
     };
     house->reconciler = reconciler_new(&options, &error);
     g_assert_no_error(error);

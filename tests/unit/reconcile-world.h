@@ -81,6 +81,8 @@ typedef struct {
     guint next_id;
     char daemon_id[40];
     gboolean is_down, has_network;
+    gboolean base_has_agent; /* images "base:..." come with it */
+    guint agent_uploads;
     gboolean dies_at_start; /* every container ends as soon as it starts */
     gboolean pull_hangs, pulls_work;
     char pulled[8][64];
@@ -445,6 +447,7 @@ static inline gboolean world_create(Engine *self, const ContainerSpec *spec, cha
     container = world_add_container(world, spec->name);
     world->creates++;
     g_strlcpy(container->image, spec->image, sizeof container->image);
+    container->has_agent = world->base_has_agent && g_str_has_prefix(spec->image, "base:");
     if (spec->entrypoint)
         g_strlcpy(container->entrypoint, spec->entrypoint[0], sizeof container->entrypoint);
     world_set_labels(&container->labels, &spec->labels);
@@ -740,10 +743,12 @@ static inline void world_unpack(World *world, WorldContainer *container, const c
             continue;
         size = archive_read_data(in, content, sizeof content);
         g_assert_cmpint(size, >=, 0);
-        if (g_str_has_suffix(name, "workspaced/agent"))
+        if (g_str_has_suffix(name, "workspaced/agent")) {
             container->has_agent = TRUE;
-        else if (strcmp(path, "/configs") == 0)
+            world->agent_uploads++;
+        } else if (strcmp(path, "/configs") == 0) {
             world_put_file(configs, name, content, (guint)size, (guint)archive_entry_uid(entry));
+        }
     }
     archive_read_free(in);
 }

@@ -5,11 +5,11 @@
 #include <archive_entry.h>
 #include <string.h>
 
-static void make(GBytes **tar, char **name)
+static void make(const char *agent, GBytes **tar, char **name)
 {
     g_autoptr(GError) error = NULL;
 
-    base_image_make(tar, name, &error);
+    base_image_make(agent, tar, name, &error);
     g_assert_no_error(error);
 }
 
@@ -18,8 +18,8 @@ static void test_same_content_same_name(void)
     g_autoptr(GBytes) first = NULL, second = NULL;
     g_autofree char *name = NULL, *again = NULL;
 
-    make(&first, &name);
-    make(&second, &again);
+    make(NULL, &first, &name);
+    make(NULL, &second, &again);
     g_assert_true(g_bytes_equal(first, second));
     g_assert_cmpstr(name, ==, again);
     g_assert_true(g_str_has_prefix(name, "workspaced/base:"));
@@ -70,12 +70,13 @@ static void test_all_is_there(void)
         {"proc", "755 0 "},
         {"dev", "755 0 "},
         {"usr/bin/env", "777 0 ../../bin/busybox"},
+        {"workspaced/agent", "755 0 "},
     };
     g_autoptr(GBytes) tar = NULL;
     g_autofree char *name = NULL;
     g_autoptr(GHashTable) found = NULL;
 
-    make(&tar, &name);
+    make("/bin/true", &tar, &name);
     found = read_all(tar);
     for (guint i = 0; i < G_N_ELEMENTS(expected); i++)
         g_assert_cmpstr(g_hash_table_lookup(found, expected[i][0]), ==, expected[i][1]);
@@ -83,10 +84,32 @@ static void test_all_is_there(void)
                     g_file_test("/etc/ssl/certs/ca-certificates.crt", G_FILE_TEST_EXISTS));
 }
 
+/* Another agent is another image, and none is none. */
+static void test_the_agent_is_part_of_it(void)
+{
+    g_autoptr(GBytes) none = NULL, one = NULL, other = NULL;
+    g_autofree char *name = NULL, *one_name = NULL, *other_name = NULL;
+    g_autoptr(GHashTable) found = NULL;
+    g_autoptr(GError) error = NULL;
+
+    make(NULL, &none, &name);
+    make("/bin/true", &one, &one_name);
+    make("/bin/sh", &other, &other_name);
+    g_assert_cmpstr(name, !=, one_name);
+    g_assert_cmpstr(one_name, !=, other_name);
+    found = read_all(none);
+    g_assert_false(g_hash_table_contains(found, BASE_IMAGE_AGENT));
+    g_clear_pointer(&none, g_bytes_unref);
+    g_assert_false(base_image_make("/nowhere", &none, &name, &error));
+    g_assert_error(error, ERROR_DOMAIN, ERROR_INTERNAL);
+    g_assert_null(none);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/base-image/same-content-same-name", test_same_content_same_name);
     g_test_add_func("/base-image/all-is-there", test_all_is_there);
+    g_test_add_func("/base-image/the-agent-is-part-of-it", test_the_agent_is_part_of_it);
     return g_test_run();
 }

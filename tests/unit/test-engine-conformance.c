@@ -128,7 +128,7 @@ static gboolean prepare(guint number, gboolean is_brief)
         add_cases(number, hosted_cases);
         return TRUE;
     }
-    if (world->engine && base_image_ensure(world->engine, &world->image, &error)) {
+    if (world->engine && base_image_ensure(world->engine, NULL, &world->image, &error)) {
         add_cases(number, inside_cases);
         if (is_brief)
             return TRUE;

@@ -49,7 +49,7 @@ static void set_up(World *world, gconstpointer data)
     (void)data;
     world->directory = directory;
     open_engine(world);
-    g_assert_true(base_image_ensure(world->engine, &world->image, &error));
+    g_assert_true(base_image_ensure(world->engine, NULL, &world->image, &error));
     g_assert_no_error(error);
 }
 
@@ -215,7 +215,7 @@ static int own(const char *shared)
         .argv = SHELL("echo inside > /kept/terminal; exec sleep 1000"), .columns = 80, .rows = 24};
 
     open_engine(&world);
-    if (!base_image_ensure(world.engine, &world.image, NULL) ||
+    if (!base_image_ensure(world.engine, NULL, &world.image, NULL) ||
         !engine_volume_create(world.engine, "kept", &labels, &existing, NULL))
         return 1;
     spec = spec_of(&world, "one", ENGINE_KIND_WORKSPACE,
@@ -700,7 +700,7 @@ static void test_image_is_replaced(World *world, gconstpointer data)
     g_autofree char *id = NULL;
 
     (void)data;
-    g_assert_true(base_image_make(&tar, &name, NULL));
+    g_assert_true(base_image_make(NULL, &tar, &name, NULL));
     g_assert_true(engine_image_import(world->engine, "test:1", tar, NULL));
     g_assert_true(engine_image_inspect(world->engine, "test:1", &before, NULL));
     g_assert_cmpuint(count_in(world, SANDBOX_IMAGES), ==, 1); /* the same bytes, two names */

@@ -413,6 +413,48 @@ static void test_a_machine_without_a_base_image_says_so(House *house, gconstpoin
     house_settle(house, id, house_check_running, STEP_US); /* by itself */
 }
 
+static void be_read_only(WorkspaceRow *row)
+{
+    row->tier = 1; /* of a root file system that nobody writes to */
+}
+
+static void run_image(WorkspaceRow *row)
+{
+    row->image = g_strdup("pulled:1");
+    row->executor = g_strdup("echo");
+}
+
+static const char *check_online_with_agent(House *house, const char *id)
+{
+    WorldContainer container = house_container(house, id);
+
+    if (!container.exists || container.state != CONTAINER_RUNNING)
+        return "the container does not run";
+    if (!container.has_agent || strcmp(container.entrypoint, "/workspaced/agent") != 0)
+        return "no agent inside";
+    return house_status(house, id) == WORKSPACE_ONLINE ? NULL : "not online";
+}
+
+/* It lies in the base image; any other image gets it. */
+static void test_the_agent_is_uploaded_where_it_is_missing(House *house, gconstpointer data)
+{
+    char plain[ID_SIZE] = "", read_only[ID_SIZE] = "", foreign[ID_SIZE] = "";
+
+    (void)data;
+    house_close(house);
+    house->world->base_has_agent = TRUE;
+    world_write(house->world, &house->world->pulls_work, TRUE);
+    house_open(house);
+    house_add(house, plain, NULL);
+    house_add(house, read_only, be_read_only);
+    house_settle(house, plain, house_check_running, 0);
+    house_settle(house, read_only, check_online_with_agent, 0);
+    g_assert_cmpuint(world_read(house->world, &house->world->agent_uploads), ==, 0);
+    house_add(house, foreign, run_image);
+    house_settle(house, foreign, house_check_running, 0);
+    g_assert_cmpuint(world_read(house->world, &house->world->agent_uploads), ==, 1);
+}
+
 /* Somebody's own container holds the volume. */
 static void test_a_volume_in_use_is_removed_later(House *house, gconstpointer data)
 {
@@ -873,6 +915,8 @@ int main(int argc, char **argv)
     ADD("a-crash-loop-of-the-engine-ends", test_a_crash_loop_of_the_engine_ends);
     ADD("stop-ends-a-pull-and-it-goes-on-later", test_stop_ends_a_pull_and_it_goes_on_later);
     ADD("a-machine-without-a-base-image-says-so", test_a_machine_without_a_base_image_says_so);
+    ADD("the-agent-is-uploaded-where-it-is-missing",
+        test_the_agent_is_uploaded_where_it_is_missing);
     ADD("a-volume-in-use-is-removed-later", test_a_volume_in_use_is_removed_later);
     ADD("an-agent-that-never-registers-fails", test_an_agent_that_never_registers_fails);
     ADD("a-silent-agent-is-replaced", test_a_silent_agent_is_replaced);

@@ -118,6 +118,18 @@ gboolean hangup_watch_set_stream(HangupWatch *watch, WatchedConnection *connecti
     return !has_left;
 }
 
+void hangup_watch_end_all(HangupWatch *watch)
+{
+    GHashTableIter iterator;
+    gpointer fd = NULL;
+
+    mutex_lock(&watch->lock);
+    g_hash_table_iter_init(&iterator, watch->connections);
+    while (g_hash_table_iter_next(&iterator, &fd, NULL))
+        shutdown(GPOINTER_TO_INT(fd), SHUT_RDWR);
+    mutex_unlock(&watch->lock);
+}
+
 /* ---- The watching thread ---- */
 
 /* A descriptor may have been closed and given out anew since the event was read: what counts is how

@@ -26,6 +26,8 @@ int hangup_watch_turn(HangupWatch *watch);
 /* From the connection's thread. */
 WatchedConnection *hangup_watch_open(HangupWatch *watch, int fd);
 void hangup_watch_close(HangupWatch *watch, WatchedConnection *connection); /* NULL is fine */
+/* Shuts all down, so that libmicrohttpd closes them by itself. Thread: any. */
+void hangup_watch_end_all(HangupWatch *watch);
 /* No longer looks at it, for the descriptor goes elsewhere. It still wants to be closed. */
 void hangup_watch_forget(HangupWatch *watch, WatchedConnection *connection);
 /* Whether a request is under way, so that an answer may still be wanted by a client that only ended

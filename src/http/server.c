@@ -23,7 +23,8 @@
 #define WORKERS_PER_CORE    4
 #define FULL_PAUSE_MS       20 /* before looking again for a free place or descriptor */
 #define LISTENERS_MAX       16
-#define ACCEPT_TURN_S       1 /* of taking in what waits */
+#define CLOSE_MS            250 /* for connections to end by themselves when the server stops */
+#define ACCEPT_TURN_S       1   /* of taking in what waits */
 
 struct _HttpServer {
     RefCount references; /* the owner's and one each request */
@@ -359,6 +360,15 @@ static void cut_open_requests(HttpServer *server)
         exchange_cut(open->pdata[i]);
 }
 
+/* A head that is too long and is looked at in the very moment of MHD_stop_daemon crashes
+ * libmicrohttpd (0.9.75 answers it without an answer): so the connections end before. */
+static void end_connections(HttpServer *server)
+{
+    hangup_watch_end_all(server->hangups);
+    for (guint i = 0; i < CLOSE_MS && atomic_load(&server->connections) > 0; i++)
+        g_usleep(1000);
+}
+
 static void stop_daemons(HttpServer *server)
 {
     for (guint i = 0; i < server->daemon_count; i++)
@@ -378,6 +388,7 @@ void http_server_stop(HttpServer *server, guint drain_ms)
     if (server->daemons) {
         wait_drained(server, drain_ms);
         cut_open_requests(server);
+        end_connections(server);
         stop_daemons(server);
     }
     worker_pool_stop(server->pool);

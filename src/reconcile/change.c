@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/workspaces.h"
 
 static Db *database(const Look *look)
 {
@@ -18,7 +19,7 @@ gboolean change_begin(Change *change, Look *look, GError **error)
 {
     *change = (Change){.look = look, .time_us = clock_now_us()};
     change->transaction = db_begin(database(look), error);
-    return change->transaction != NULL;
+    return change->transaction && store_workspace_lock(database(look), look->id, error);
 }
 
 gboolean change_say(Change *change, const char *event, char *payload, GError **error)

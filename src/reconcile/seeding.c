@@ -11,6 +11,7 @@
 #include "reconcile/start.h"
 #include "reconcile/wire.h"
 #include "store/warm.h"
+#include "store/workspaces.h"
 
 #include <string.h>
 
@@ -334,8 +335,9 @@ static gboolean begin_telling(Look *look, char token[CRYPTO_TOKEN_SIZE], GError 
     g_autoptr(DbTransaction) transaction = db_begin(options->db, error);
     gboolean current = FALSE;
 
-    if (!transaction || !store_warm_told(options->db, look->id, look->runtime->generation,
-                                         WARM_TOLD_BEGUN, &current, error))
+    if (!transaction || !store_workspace_lock(options->db, look->id, error) ||
+        !store_warm_told(options->db, look->id, look->runtime->generation, WARM_TOLD_BEGUN,
+                         &current, error))
         return FALSE;
     if (!current)
         return error_set(error, ERROR_SUPERSEDED, "a newer wish won");

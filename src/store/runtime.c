@@ -389,7 +389,7 @@ gboolean store_runtime_name_hosted(Db *db, const char *workspace_id, const char 
     g_autoptr(DbTransaction) own = NULL;
     gint64 rows = 0;
 
-    if (!joined_begin(db, &own, error) ||
+    if (!joined_begin(db, &own, error) || !joined_lock_workspace(db, workspace_id, error) ||
         !db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_TEXT(ordered), DB_TEXT(id),
                  DB_TEXT(instance), DB_INT(clock_now_us())) ||
         (rows == 1 && !write_instance(db, workspace_id, instance, error)) ||
@@ -409,7 +409,7 @@ gboolean store_runtime_forget_hosted(Db *db, const char *workspace_id, const cha
     g_autoptr(DbTransaction) own = NULL;
     gint64 rows = 0;
 
-    if (!joined_begin(db, &own, error) ||
+    if (!joined_begin(db, &own, error) || !joined_lock_workspace(db, workspace_id, error) ||
         !db_exec(db, sql, &rows, error, DB_TEXT(workspace_id), DB_TEXT(id),
                  DB_BOOL(raise_generation), DB_INT(clock_now_us())) ||
         (rows == 1 && !write_instance(db, workspace_id, NULL, error)) ||

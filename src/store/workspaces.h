@@ -234,6 +234,11 @@ void store_member_free(StoreMember *member);
  * GPtrArray of StoreMember, owned. */
 G_GNUC_WARN_UNUSED_RESULT GPtrArray *store_workspace_list_descendants(Db *db, const char *id,
                                                                       GError **error);
+/* Keeps everybody else from changing the workspace's row or its wish until the transaction ends.
+ * For who writes the wish's row before the workspace's own: taken in the other order, two
+ * transactions could wait for each other. A row that is not there is locked by nobody. Only inside
+ * a transaction. */
+G_GNUC_WARN_UNUSED_RESULT gboolean store_workspace_lock(Db *db, const char *id, GError **error);
 /* For who changes a tree from its root down: keeps everybody else from changing who belongs to it,
  * and its rows, until the transaction ends. Takes the locks in the order of store/joined.h, so that
  * two who do so at once never wait for each other. Only inside a transaction. */

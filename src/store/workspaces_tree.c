@@ -79,6 +79,11 @@ GPtrArray *store_workspace_list_descendants(Db *db, const char *id, GError **err
     return members;
 }
 
+gboolean store_workspace_lock(Db *db, const char *id, GError **error)
+{
+    return joined_lock_workspace(db, id, error) || error_prefix(error, "lock workspace %s", id);
+}
+
 gboolean store_workspace_lock_tree(Db *db, const char *id, GError **error)
 {
     static const char sql[] =

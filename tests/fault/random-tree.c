@@ -47,14 +47,16 @@ static gboolean widen_locked(const RandomRun *run, guint root, guint *surely, gu
     return *surely != sure_before || (*surely | *perhaps) != before;
 }
 
-static void take_locked(RandomRun *run, guint number, gboolean is_sure, Taking *taking)
+/* `may_follow`: what is being created may come when all is over, and stay. */
+static void take_locked(RandomRun *run, guint number, gboolean is_sure, gboolean may_follow,
+                        Taking *taking)
 {
     ModelSlot *slot = &run->slots[number];
 
     taking->incarnations[number] = slot->incarnation;
     if (slot->state == SLOT_CREATING) {
         slot->must_look = TRUE;
-        slot->is_doomed |= is_sure;
+        slot->is_doomed |= is_sure && !may_follow;
         is_sure = FALSE;
     } else if (slot->state != SLOT_LIVE && slot->state != SLOT_UNSURE) {
         return;
@@ -85,7 +87,8 @@ static gboolean doom(RandomRun *run, guint root, gboolean root_too, Taking *taki
         continue;
     for (guint i = 0; i < RANDOM_SLOTS && lives; i++)
         if ((i != root || root_too) && (surely | perhaps) & bit(i))
-            take_locked(run, i, (surely & bit(i)) != 0, taking);
+            take_locked(run, i, (surely & bit(i)) != 0,
+                        !root_too && run->slots[i].parent == (int)root, taking);
     mutex_unlock(&run->lock);
     return lives;
 }

@@ -419,6 +419,25 @@ static void test_noise_does_no_harm(void)
     assert_starts(answer, "HTTP/1.1 200");
 }
 
+/* libmicrohttpd must not be stopped while it looks at one: it would crash. */
+static void test_a_stop_in_the_midst_of_long_heads(void)
+{
+    g_autofree char *long_header = g_strnfill(100000, 'h');
+    g_autofree char *too_long =
+        g_strdup_printf("GET /fast HTTP/1.1\r\nX-Long: %s\r\n" LAST, long_header);
+
+    for (guint round = 0; round < 20; round++) {
+        g_autoptr(TestServer) house = test_server_new(routes, NULL);
+
+        for (guint i = 0; i < 20; i++) {
+            int fd = connect_to(house->port);
+
+            (void)!send(fd, too_long, strlen(too_long), MSG_NOSIGNAL | MSG_DONTWAIT);
+            close(fd);
+        }
+    }
+}
+
 static void test_idle_connections_are_closed(void)
 {
     HttpServerOptions options = {.idle_timeout_s = 1};
@@ -777,6 +796,8 @@ int main(int argc, char **argv)
     g_test_add_func("/http/server/malformed-requests-are-refused",
                     test_malformed_requests_are_refused);
     g_test_add_func("/http/server/noise-does-no-harm", test_noise_does_no_harm);
+    g_test_add_func("/http/server/a-stop-in-the-midst-of-long-heads",
+                    test_a_stop_in_the_midst_of_long_heads);
     g_test_add_func("/http/server/idle-connections-are-closed", test_idle_connections_are_closed);
     g_test_add_func("/http/server/half-requests-of-leavers-are-given-back",
                     test_half_requests_of_leavers_are_given_back);

@@ -109,13 +109,13 @@ static gboolean find_named(Search *search, Candidate *candidate, GError **error)
 {
     Db *db = search->reconciler->options.db;
     const char *name = candidate->shown.name;
-    g_autofree char *whole = g_strndup(name + strlen("ws-"), FULL_ID);
-    g_autofree char *start = g_strndup(whole, SHORT_ID);
-    char id[ID_SIZE] = "";
+    g_autofree char *start = g_strndup(name + strlen("ws-"), FULL_ID);
+    char whole[ID_SIZE], id[ID_SIZE] = "";
     guint count = 0;
 
-    if (!store_workspace_find_start(db, strlen(whole) == FULL_ID && id_fold(whole, id) ? id : start,
-                                    id, &count, error))
+    if (!id_fold(start, whole))
+        start[SHORT_ID] = '\0';
+    if (!store_workspace_find_start(db, start, id, &count, error))
         return FALSE;
     candidate->label = count == 1 ? label_by_name(candidate->kind, name, id) : NULL;
     if (candidate->label)
